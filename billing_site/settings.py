@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
+    "django.contrib.postgres",
     "billing_site.apps.DrawdownAdminConfig",
     "django_htmx",
     "pgtrigger",

@@ -1,0 +1,50 @@
+"""Tables of the parties and their books."""
+
+from accounts.models.api_keys import ApiKey, Scope
+from accounts.models.credits import (
+    AmountField,
+    Asset,
+    Contra,
+    CreditAccount,
+    CreditGrant,
+    EntryKind,
+    Hold,
+    HoldState,
+    LedgerEntry,
+    OnExpiry,
+)
+from accounts.models.customers import Customer, PortalMembership, validate_time_zone
+from accounts.models.organizations import (
+    EDITING_ROLES,
+    Membership,
+    Organization,
+    Role,
+    TenantModel,
+    TenantQuerySet,
+    User,
+)
+
+__all__ = [
+    "EDITING_ROLES",
+    "AmountField",
+    "ApiKey",
+    "Asset",
+    "Contra",
+    "CreditAccount",
+    "CreditGrant",
+    "Customer",
+    "EntryKind",
+    "Hold",
+    "HoldState",
+    "LedgerEntry",
+    "Membership",
+    "OnExpiry",
+    "Organization",
+    "PortalMembership",
+    "Role",
+    "Scope",
+    "TenantModel",
+    "TenantQuerySet",
+    "User",
+    "validate_time_zone",
+]

@@ -1,0 +1,15 @@
+"""Tables of everything that is written because of an event."""
+
+from metering.models.alerts import AlertFiring, SpendAlert
+from metering.models.billing_periods import BillingPeriod, UsageTotal
+from metering.models.events import DeadLetter, Event, RatedEvent
+
+__all__ = [
+    "AlertFiring",
+    "BillingPeriod",
+    "DeadLetter",
+    "Event",
+    "RatedEvent",
+    "SpendAlert",
+    "UsageTotal",
+]

@@ -1,0 +1,183 @@
+"""Events as they came, and what each of them cost. Both are kept for ever and never changed."""
+
+import json
+from decimal import Decimal
+
+import pgtrigger
+from django.db import models
+from django.utils import timezone
+
+from accounts.models import AmountField, Customer, Organization, TenantModel, guards
+from metering.models.billing_periods import BillingPeriod
+from pricing.models import Price
+
+
+class ExactDecoder(json.JSONDecoder):
+    """Reads JSON numbers as Decimal, so that a property keeps every digit it came with."""
+
+    def __init__(self) -> None:
+        super().__init__(parse_float=Decimal)
+
+
+class Event(models.Model):
+    """One thing a customer's software did, exactly as the integrator reported it.
+
+    `key` is the 16-byte identity made of source and id (see `metering.event_drafts`). The row is
+    written by set statements, so no foreign key is checked row by row; a trigger checks the set.
+    """
+
+    pk = models.CompositePrimaryKey("organization", "key")
+    organization = models.ForeignKey(
+        Organization,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
+    key = models.UUIDField()
+    source = models.CharField(max_length=200, blank=True)
+    external_id = models.CharField(max_length=200)
+    type = models.CharField(max_length=200)
+    customer = models.ForeignKey(
+        Customer, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    period = models.ForeignKey(
+        BillingPeriod,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
+    occurred_at = models.DateTimeField()
+    received_at = models.DateTimeField()
+    is_late = models.BooleanField(default=False)
+    properties = models.JSONField(decoder=ExactDecoder)
+    payload_hash = models.BinaryField(max_length=16)
+    charges = models.JSONField(
+        help_text="What was answered: asset, amount, overage, balance, available."
+    )
+
+    class Meta:
+        ordering = ["-occurred_at"]
+        indexes = [
+            models.Index(
+                fields=["organization", "customer", "occurred_at"], name="event_by_customer"
+            ),
+        ]
+        triggers = [
+            *guards.append_only("event"),
+            pgtrigger.Trigger(
+                name="event_goes_into_an_open_period",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                referencing=pgtrigger.Referencing(new="inserted"),
+                func="""
+                IF EXISTS (
+                    SELECT FROM (
+                        SELECT DISTINCT organization_id, customer_id, period_id FROM inserted
+                    ) event
+                    LEFT JOIN metering_billingperiod period ON period.id = event.period_id
+                    WHERE period.id IS NULL
+                        OR period.closed_at IS NOT NULL
+                        OR period.organization_id <> event.organization_id
+                        OR period.customer_id <> event.customer_id
+                ) THEN
+                    RAISE EXCEPTION 'an event goes into an open period of its own customer'
+                        USING ERRCODE = 'integrity_constraint_violation';
+                END IF;
+                RETURN NULL;
+                """,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.external_id}"
+
+
+class RatedEvent(models.Model):
+    """What one event cost at one price, with the working that led there."""
+
+    pk = models.CompositePrimaryKey("organization", "event_key", "price")
+    organization = models.ForeignKey(
+        Organization,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_constraint=False,
+        db_index=False,
+    )
+    event_key = models.UUIDField()
+    price = models.ForeignKey(
+        Price, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
+    )
+    cell = models.CharField(max_length=500, blank=True, help_text="Which matrix cell applied.")
+    quantity = AmountField()
+    amount = AmountField()
+    overage = AmountField(default=0, help_text="The part no credit paid, to be invoiced.")
+    working = models.JSONField()
+
+    class Meta:
+        constraints = [
+            guards.not_nan("quantity", "amount", "overage", name="rated_amounts_are_numbers"),
+            models.CheckConstraint(
+                condition=models.Q(overage__gte=0, overage__lte=models.F("amount")),
+                name="overage_within_amount",
+            ),
+        ]
+        triggers = [
+            *guards.append_only("rated event"),
+            pgtrigger.Trigger(
+                name="rated_event_stays_in_its_tenant",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                referencing=pgtrigger.Referencing(new="inserted"),
+                func="""
+                IF EXISTS (
+                    SELECT FROM (SELECT DISTINCT organization_id, price_id FROM inserted) rated
+                    LEFT JOIN pricing_price price ON price.id = rated.price_id
+                    WHERE price.organization_id IS DISTINCT FROM rated.organization_id
+                ) OR EXISTS (
+                    SELECT FROM inserted
+                    LEFT JOIN metering_event event
+                        ON event.organization_id = inserted.organization_id
+                        AND event.key = inserted.event_key
+                    WHERE event.key IS NULL
+                ) THEN
+                    RAISE EXCEPTION 'a rated event has an event and a price of its own tenant'
+                        USING ERRCODE = 'integrity_constraint_violation';
+                END IF;
+                RETURN NULL;
+                """,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.quantity:f} for {self.amount:f}"
+
+
+class DeadLetter(TenantModel):
+    """An event we could not price, kept whole with the reason so that it can be sent again."""
+
+    key = models.UUIDField()
+    source = models.CharField(max_length=200, blank=True)
+    external_id = models.CharField(max_length=200)
+    type = models.CharField(max_length=200)
+    customer_external_id = models.CharField(max_length=200)
+    occurred_at = models.DateTimeField()
+    received_at = models.DateTimeField(default=timezone.now)
+    properties = models.JSONField(decoder=ExactDecoder)
+    reason = models.CharField(max_length=50)
+    detail = models.CharField(max_length=500)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-received_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "key"], name="one_dead_letter_per_event"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.external_id}: {self.reason}"

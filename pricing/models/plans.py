@@ -1,0 +1,190 @@
+"""Plans: what is sold at which price. A published version never changes again."""
+
+import pgtrigger
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from accounts.models import AmountField, Asset, TenantModel, User
+from accounts.models import guards
+from accounts.periods import Interval
+from pricing.models.meters import Meter, code_validator
+
+
+class Plan(TenantModel):
+    """A named offer; its prices live in its versions."""
+
+    code = models.CharField(max_length=100, validators=[code_validator])
+    name = models.CharField(max_length=200)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["code"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "code"],
+                name="plan_code_once_per_organization",
+                violation_error_message="Another plan has this code.",
+            ),
+            models.UniqueConstraint(fields=["organization", "id"], name="plan_of_tenant"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class VersionState(models.TextChoices):
+    """Being written, or in force for ever."""
+
+    DRAFT = "draft", "Draft"
+    PUBLISHED = "published", "Published"
+
+
+class ShortfallPolicy(models.TextChoices):
+    """What happens when an event costs more than the customer has."""
+
+    BLOCK = "block", "Refuse the event"
+    OVERAGE = "overage", "Record it and invoice the rest"
+    OVERDRAFT = "overdraft", "Let the balance go below zero, down to a limit"
+
+
+class PlanVersion(TenantModel):
+    """One edition of a plan."""
+
+    plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField(default=1, editable=False)
+    state = models.CharField(
+        max_length=16, choices=VersionState, default=VersionState.DRAFT, editable=False
+    )
+    billing_interval = models.CharField(
+        max_length=16,
+        choices=[(interval, interval.title()) for interval in Interval],
+        default=Interval.MONTH,
+    )
+    shortfall_policy = models.CharField(
+        "when credit runs out",
+        max_length=16,
+        choices=ShortfallPolicy,
+        default=ShortfallPolicy.BLOCK,
+    )
+    overdraft_limit = AmountField(
+        default=0, help_text="How far below zero a balance may go; only with overdraft."
+    )
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    published_at = models.DateTimeField(null=True, blank=True, editable=False)
+    published_by = models.ForeignKey(
+        User, on_delete=models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["plan", "-number"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "plan", "number"], name="version_number_once_per_plan"
+            ),
+            models.UniqueConstraint(
+                fields=["organization", "plan"],
+                condition=Q(state=VersionState.DRAFT),
+                name="one_draft_per_plan",
+                violation_error_message="This plan already has a draft; edit that one.",
+            ),
+            models.UniqueConstraint(fields=["organization", "id"], name="version_of_tenant"),
+            models.CheckConstraint(
+                condition=Q(state=VersionState.DRAFT, published_at=None)
+                | Q(state=VersionState.PUBLISHED, published_at__isnull=False),
+                name="version_published_when_dated",
+            ),
+            models.CheckConstraint(
+                condition=Q(overdraft_limit=0)
+                | Q(overdraft_limit__gt=0, shortfall_policy=ShortfallPolicy.OVERDRAFT),
+                name="overdraft_limit_goes_with_overdraft",
+                violation_error_message="A limit below zero needs the overdraft policy.",
+            ),
+            guards.not_nan("overdraft_limit", name="overdraft_limit_is_a_number"),
+        ]
+        triggers = [
+            pgtrigger.Protect(
+                name="published_version_is_frozen",
+                operation=pgtrigger.Update | pgtrigger.Delete,
+                condition=pgtrigger.Q(old__state=VersionState.PUBLISHED),
+            ),
+            guards.never_truncated("plan version"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.plan} v{self.number}"
+
+    @property
+    def is_draft(self) -> bool:
+        """Whether it may still be edited."""
+        return self.state == VersionState.DRAFT
+
+
+class Settle(models.TextChoices):
+    """When a price is charged."""
+
+    ON_EVENT = "on_event", "On each event"
+    AT_CLOSE = "at_close", "When the period closes"
+
+
+_REFUSE_UNLESS_DRAFT = """
+IF EXISTS (
+    SELECT FROM pricing_planversion version
+    WHERE version.id IN ({versions}) AND version.state <> 'draft'
+) THEN
+    RAISE EXCEPTION 'prices of a published plan version never change'
+        USING ERRCODE = 'integrity_constraint_violation';
+END IF;
+RETURN {row};
+"""
+
+
+class Price(TenantModel):
+    """What a plan version charges for a meter.
+
+    `definition` holds the charge model in the one JSON form that the API, the editor and the
+    templates share; `pricing.price_form` reads and checks it.
+    """
+
+    plan_version = models.ForeignKey(PlanVersion, on_delete=models.CASCADE, related_name="prices")
+    meter = models.ForeignKey(Meter, on_delete=models.PROTECT, related_name="+")
+    asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="+")
+    settle = models.CharField(max_length=16, choices=Settle, default=Settle.ON_EVENT)
+    definition = models.JSONField(default=dict)
+
+    class Meta:
+        ordering = ["meter__code"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "plan_version", "meter", "asset"],
+                name="one_price_per_meter_and_asset",
+                violation_error_message="This version already prices that meter in that asset.",
+            ),
+            models.UniqueConstraint(fields=["organization", "id"], name="price_of_tenant"),
+        ]
+        triggers = [
+            pgtrigger.Trigger(
+                name="published_price_is_frozen",
+                operation=pgtrigger.Update,
+                when=pgtrigger.Before,
+                func=_REFUSE_UNLESS_DRAFT.format(
+                    versions="OLD.plan_version_id, NEW.plan_version_id", row="NEW"
+                ),
+            ),
+            pgtrigger.Trigger(
+                name="published_price_is_not_added",
+                operation=pgtrigger.Insert,
+                when=pgtrigger.Before,
+                func=_REFUSE_UNLESS_DRAFT.format(versions="NEW.plan_version_id", row="NEW"),
+            ),
+            pgtrigger.Trigger(
+                name="published_price_is_not_removed",
+                operation=pgtrigger.Delete,
+                when=pgtrigger.Before,
+                func=_REFUSE_UNLESS_DRAFT.format(versions="OLD.plan_version_id", row="OLD"),
+            ),
+            guards.never_truncated("price"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.meter} in {self.asset}"
