@@ -77,13 +77,16 @@ TEMPLATES = [
 # PgBouncer in transaction mode shares server connections between clients, so nothing may live
 # on a connection past its transaction: no prepared statements, no start-up options.
 BEHIND_PGBOUNCER = env.bool("BEHIND_PGBOUNCER", default=False)
+_database = env.db_url_config(env.str("DATABASE_URL", default="") or embedded.database_url())
 DATABASES = {
     "default": {
-        **env.db_url_config(env.str("DATABASE_URL", default="") or embedded.database_url()),
+        **_database,
         "ENGINE": "django.db.backends.postgresql",
         "CONN_MAX_AGE": 0,
         "DISABLE_SERVER_SIDE_CURSORS": BEHIND_PGBOUNCER,
         "OPTIONS": {
+            # What the address itself asks for: ?sslmode=require, or the folder of a socket.
+            **_database.get("OPTIONS", {}),
             "pool": {
                 "min_size": 0,
                 "max_size": env.int("DATABASE_POOL_SIZE", default=10),
