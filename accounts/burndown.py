@@ -44,6 +44,8 @@ class GrantState:
     held: Decimal = ZERO
     meters: frozenset[str] = field(default_factory=frozenset)
     posted: bool = True
+    reference: str = ""
+    name: str = ""
 
     @property
     def free(self) -> Decimal:

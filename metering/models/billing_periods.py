@@ -115,7 +115,7 @@ class UsageTotal(TenantModel):
     price = models.ForeignKey(
         Price, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
-    cell = models.CharField(max_length=500, blank=True)
+    cell = models.TextField(blank=True)
     quantity = AmountField(default=0)
     amount = AmountField(default=0)
     overage = AmountField(default=0)

@@ -110,7 +110,7 @@ class RatedEvent(models.Model):
     price = models.ForeignKey(
         Price, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
-    cell = models.CharField(max_length=500, blank=True, help_text="Which matrix cell applied.")
+    cell = models.TextField(blank=True, help_text="Which matrix cell applied.")
     quantity = AmountField()
     amount = AmountField()
     overage = AmountField(default=0, help_text="The part no credit paid, to be invoiced.")

@@ -1,0 +1,69 @@
+"""JSON that keeps every digit: numbers become int or Decimal, never float, and go back the same."""
+
+import decimal
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+_encoder = msgspec.json.Encoder(order="sorted", decimal_format="number")
+
+NUMBER_DIGITS_MAX = 100
+DEPTH_MAX = 16
+
+
+class JSONInvalid(ValueError):
+    """The bytes are not JSON that can be kept exactly."""
+
+
+def decode(body: bytes) -> Any:
+    """Read JSON. Raises JSONInvalid for malformed, too deep or not representable input."""
+    try:
+        return _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise JSONInvalid(str(error)) from error
+    except RecursionError as error:
+        raise JSONInvalid("the JSON is nested too deeply") from error
+    except decimal.InvalidOperation as error:
+        raise JSONInvalid("a number is out of range") from error
+
+
+def encode(value: object) -> bytes:
+    """Write JSON in a canonical form: keys sorted, no white space, numbers digit for digit."""
+    return _encoder.encode(value)
+
+
+def check_storable(value: object, *, depth: int = 0) -> None:
+    """Raise JSONInvalid unless PostgreSQL can keep `value` exactly as jsonb.
+
+    Refused are NUL characters in texts and keys, numbers of more than 100 digits or with an
+    exponent beyond 100, and nesting deeper than 16.
+    """
+    if depth > DEPTH_MAX:
+        raise JSONInvalid(f"is nested deeper than {DEPTH_MAX} levels")
+    match value:
+        case str() if "\0" in value:
+            raise JSONInvalid("contains a NUL character")
+        case str() | bool() | None:
+            pass
+        case int() | Decimal():
+            _check_number(Decimal(value))
+        case dict():
+            for item in (*value.keys(), *value.values()):
+                check_storable(item, depth=depth + 1)
+        case list():
+            for item in value:
+                check_storable(item, depth=depth + 1)
+        case _:
+            raise JSONInvalid("is not a JSON value")
+
+
+def _check_number(value: Decimal) -> None:
+    _, digits, exponent = value.as_tuple()
+    if (
+        not isinstance(exponent, int)
+        or len(digits) > NUMBER_DIGITS_MAX
+        or abs(exponent) > NUMBER_DIGITS_MAX
+    ):
+        raise JSONInvalid(f"contains a number of more than {NUMBER_DIGITS_MAX} digits")

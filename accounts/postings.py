@@ -1,0 +1,168 @@
+"""How books are read under lock and written back: one statement each, whatever their number."""
+
+import datetime as dt
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+
+from django.db.models import Q
+
+from accounts import set_statements
+from accounts.books import Book
+from accounts.burndown import Category, GrantState
+from accounts.models import CreditAccount, CreditGrant
+
+_GRANT_STATE = (
+    "id", "amount", "remaining", "held", "priority", "effective_at", "expires_at",
+)  # fmt: skip
+
+
+def read_books(
+    *,
+    organization_id: uuid.UUID,
+    account_ids: Collection[uuid.UUID],
+    at: dt.datetime,
+    lock: bool,
+    grant_ids: Collection[uuid.UUID] = (),
+) -> dict[uuid.UUID, Book]:
+    """Return the books of these accounts, by account id; foreign or unknown ids are left out.
+
+    With `lock` the account rows are locked until the transaction ends, all in one statement and
+    sorted by id, so that two transactions never wait for each other in a circle. Grants that are
+    used up are not read, but for those in `grant_ids`.
+    """
+    accounts = (
+        CreditAccount.objects.for_organization(organization_id)
+        .filter(id__in=account_ids)
+        .order_by("id")
+    )
+    if lock:
+        accounts = accounts.select_for_update(no_key=True)
+    rows = list(accounts.values_list("id", "balance", "held", "floor", "version"))
+    grants = _read_grants(organization_id, [row[0] for row in rows], at=at, also=grant_ids)
+    return {
+        account_id: Book(
+            account_id=account_id,
+            organization_id=organization_id,
+            balance=balance,
+            held=held,
+            floor=floor,
+            version=version,
+            grants=grants[account_id],
+        )
+        for account_id, balance, held, floor, version in rows
+    }
+
+
+def _read_grants(
+    organization_id: uuid.UUID,
+    account_ids: Sequence[uuid.UUID],
+    *,
+    at: dt.datetime,
+    also: Collection[uuid.UUID],
+) -> dict[uuid.UUID, list[GrantState]]:
+    unfinished = (
+        Q(remaining__gt=0)
+        | Q(posted_at=None)
+        | Q(expires_at__lte=at, expired_at=None)
+        | Q(id__in=also)
+    )
+    rows = (
+        CreditGrant.objects.for_organization(organization_id)
+        .filter(unfinished, account_id__in=account_ids)
+        .order_by()
+        .values_list("account_id", "category", "posted_at", "meters", *_GRANT_STATE)
+    )
+    grants: dict[uuid.UUID, list[GrantState]] = defaultdict(list)
+    for account_id, category, posted_at, meters, *state in rows:
+        grants[account_id].append(
+            GrantState(
+                category=Category(category),
+                posted=posted_at is not None,
+                meters=frozenset(meters),
+                **dict(zip(_GRANT_STATE, state, strict=True)),
+            )
+        )
+    return grants
+
+
+def write_books(books: Iterable[Book], *, at: dt.datetime) -> None:
+    """Write what the verbs entered: new grants, entries, and what is left of touched grants.
+
+    A trigger on the entries checks that they follow the account's newest one and add up, and
+    moves the account to the last of them.
+    """
+    changed = [book for book in books if book.entries or book.created or book.touched]
+    _insert_grants(changed, at=at)
+    _insert_entries(changed)
+    _update_grants(changed, at=at)
+    for book in changed:
+        book.entries.clear()
+        book.created.clear()
+        book.touched.clear()
+
+
+def _insert_grants(books: list[Book], *, at: dt.datetime) -> None:
+    CreditGrant.objects.bulk_create(
+        CreditGrant(
+            id=grant.id,
+            organization_id=book.organization_id,
+            account_id=book.account_id,
+            amount=grant.amount,
+            remaining=grant.remaining,
+            category=grant.category,
+            priority=grant.priority,
+            effective_at=grant.effective_at,
+            expires_at=grant.expires_at,
+            posted_at=at if grant.posted else None,
+            meters=sorted(grant.meters),
+            reference=grant.reference,
+            name=grant.name,
+            created_at=at,
+        )
+        for book in books
+        for grant in book.created
+    )
+
+
+def _insert_entries(books: list[Book]) -> None:
+    rows = [
+        (book.organization_id, book.account_id, *entry) for book in books for entry in book.entries
+    ]
+    set_statements.execute(
+        """
+            INSERT INTO accounts_ledgerentry (
+                organization_id, account_id, account_version, amount, balance_after, kind, contra,
+                grant_id, reference, reverses_version, at
+            )
+            SELECT * FROM unnest(
+                %s::uuid[], %s::uuid[], %s::bigint[], %s::numeric[], %s::numeric[], %s::text[],
+                %s::text[], %s::uuid[], %s::uuid[], %s::bigint[], %s::timestamptz[]
+            )
+            """,
+        rows,
+    )
+
+
+def _update_grants(books: list[Book], *, at: dt.datetime) -> None:
+    rows = []
+    for book in books:
+        created = {grant.id for grant in book.created}
+        for grant in book.touched.values():
+            lapsed = grant.expires_at is not None and grant.expires_at <= at
+            if grant.id not in created or lapsed:
+                rows.append((grant.id, grant.remaining, lapsed and not grant.remaining))
+    set_statements.execute(
+        """
+            UPDATE accounts_creditgrant credit
+            SET remaining = changed.remaining,
+                posted_at = coalesce(credit.posted_at, %s),
+                expired_at = CASE WHEN changed.lapsed THEN %s ELSE credit.expired_at END
+            FROM unnest(%s::uuid[], %s::numeric[], %s::boolean[])
+                AS changed (id, remaining, lapsed)
+            WHERE credit.id = changed.id
+            """,
+        rows,
+        at,
+        at,
+    )

@@ -1,0 +1,41 @@
+"""Tenancy: whose rows a transaction is about, and who may speak for which organization."""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import connection, transaction
+
+from accounts.models import Membership, TenantQuerySet, User
+
+
+def act_for(organization_id: uuid.UUID) -> None:
+    """Make the current transaction one about `organization_id`.
+
+    The setting ends with the transaction, so it cannot leak to the next user of a pooled
+    connection. Raises TransactionManagementError outside a transaction.
+    """
+    transaction.get_connection().validate_no_broken_transaction()
+    if not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("act_for() needs a transaction")
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT set_config('drawdown.organization', %s, true)", [str(organization_id)]
+        )
+
+
+@contextmanager
+def transaction_for(organization_id: uuid.UUID) -> Iterator[None]:
+    """Open a transaction (or a savepoint in one) that acts for `organization_id`."""
+    with transaction.atomic():
+        act_for(organization_id)
+        yield
+
+
+def memberships_of(user: User) -> TenantQuerySet[Membership]:
+    """Return the person's places in organizations, by name of the organization."""
+    return (
+        Membership.objects.filter(user=user, user__is_active=True)
+        .select_related("organization")
+        .order_by("organization__name")
+    )

@@ -1,0 +1,86 @@
+"""Billing periods: opening the one an event belongs to, and closing the one whose time is over.
+
+A period is closed by whoever comes first under the lock of the customer's accounts: the calendar,
+or an event that finds its period over. Closing only flips the row; the invoice is built after.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Collection, Iterable
+from zoneinfo import ZoneInfo
+
+from accounts import identifiers, ledger, tenancy
+from accounts.models import CreditAccount
+from accounts.periods import BillingCalendar, Interval
+from metering.models import BillingPeriod
+from pricing.models import Subscription
+
+
+def open_periods(
+    subscriptions: Collection[Subscription], *, at: dt.datetime
+) -> dict[uuid.UUID, BillingPeriod]:
+    """Return the open period around `at` of each subscription, by subscription id.
+
+    Closes the periods that ended at or before `at` and opens the ones that follow. The caller
+    holds the locks of the customers' accounts. Subscriptions need customer and plan_version.
+    """
+    stored = BillingPeriod.objects.filter(
+        organization__in={each.organization_id for each in subscriptions},
+        subscription__in=subscriptions,
+        closed_at=None,
+    )
+    current = {period.subscription_id: period for period in stored}
+    over = [period for period in current.values() if period.ends_at <= at]
+    _close(over, at=at)
+    for period in over:
+        del current[period.subscription_id]
+    missing = [each for each in subscriptions if each.id not in current]
+    opened = BillingPeriod.objects.bulk_create(_next_period(each, at=at) for each in missing)
+    return current | {period.subscription_id: period for period in opened}
+
+
+def _close(periods: Iterable[BillingPeriod], *, at: dt.datetime) -> None:
+    ids = [period.id for period in periods]
+    if ids:
+        BillingPeriod.objects.filter(id__in=ids, closed_at=None).update(closed_at=at)
+
+
+def _next_period(subscription: Subscription, *, at: dt.datetime) -> BillingPeriod:
+    calendar = BillingCalendar(
+        anchor=subscription.anchor_date,
+        interval=Interval(subscription.plan_version.billing_interval),
+        zone=ZoneInfo(subscription.customer.time_zone),
+    )
+    period = calendar.period_containing(at)
+    return BillingPeriod(
+        id=identifiers.new_id(),
+        organization_id=subscription.organization_id,
+        subscription=subscription,
+        customer_id=subscription.customer_id,
+        starts_at=period.start,
+        ends_at=period.end,
+    )
+
+
+def close_if_due(period: BillingPeriod, *, at: dt.datetime) -> bool:
+    """Close one period that ended at or before `at` and open the next; True if this call did."""
+    with tenancy.transaction_for(period.organization_id):
+        account_ids = CreditAccount.objects.filter(
+            organization=period.organization_id, customer=period.customer_id
+        ).values_list("id", flat=True)
+        ledger.lock_books(
+            organization_id=period.organization_id, account_ids=list(account_ids), at=at
+        )
+        still_open = (
+            BillingPeriod.objects.select_for_update(no_key=True, of=("self",))
+            .select_related("subscription__customer", "subscription__plan_version")
+            .filter(id=period.id, closed_at=None, ends_at__lte=at)
+            .first()
+        )
+        if still_open is None:
+            return False
+        if still_open.subscription.ended_at is None:
+            open_periods([still_open.subscription], at=at)
+        else:
+            _close([still_open], at=at)
+    return True

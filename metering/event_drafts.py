@@ -1,0 +1,146 @@
+"""Event drafts: what an integrator sent, checked and ready to be recorded.
+
+An event's identity is its source and id together. It is kept as 16 bytes: an id that is a UUID
+stays what it is, so that time-ordered ids keep the index warm; anything else becomes a 128-bit
+hash. The text itself is stored beside it.
+"""
+
+import datetime as dt
+import hashlib
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from accounts import exact_json
+
+TEXT_LENGTH_MAX = 200
+PROPERTIES_BYTES_MAX = 64 * 1024
+FUTURE_TOLERANCE = dt.timedelta(hours=1)
+OLDEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+
+_FIELDS = {"id", "type", "customer", "timestamp", "properties", "source"}
+_TIMESTAMP = re.compile(
+    r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII
+)
+_CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+
+
+class FieldError(NamedTuple):
+    """A mistake and the field it is in."""
+
+    field: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventDraft:
+    """One event as sent; `occurred_at` is None when the integrator left the time to us."""
+
+    key: uuid.UUID
+    external_id: str
+    source: str
+    type: str
+    customer: str
+    occurred_at: dt.datetime | None
+    properties: Mapping[str, Any]
+    payload_hash: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InvalidDraft:
+    """An event that cannot be recorded as sent; `external_id` as far as it could be read."""
+
+    external_id: str | None
+    errors: tuple[FieldError, ...]
+
+
+def event_key(*, source: str, external_id: str) -> uuid.UUID:
+    """Return the 16-byte identity of an event."""
+    if not source and _CANONICAL_UUID.fullmatch(external_id):
+        return uuid.UUID(external_id)
+    text = f"{len(source)}:{source}{external_id}".encode()
+    return uuid.UUID(bytes=hashlib.blake2b(text, digest_size=16).digest())
+
+
+def parse(raw: object, *, at: dt.datetime) -> EventDraft | InvalidDraft:
+    """Check one event. `at` is the moment of receipt; times far beyond it are refused."""
+    if not isinstance(raw, Mapping):
+        return InvalidDraft(external_id=None, errors=(FieldError("event", "must be an object"),))
+    errors: list[FieldError] = [
+        FieldError(str(name)[:TEXT_LENGTH_MAX], "is not a field of an event")
+        for name in raw
+        if name not in _FIELDS
+    ]
+    external_id = _text(raw, "id", errors)
+    event_type = _text(raw, "type", errors)
+    customer = _text(raw, "customer", errors)
+    source = _text(raw, "source", errors) if raw.get("source") is not None else ""
+    occurred_at = _timestamp(raw.get("timestamp"), errors, at=at)
+    properties = _properties(raw.get("properties"), errors)
+    if errors:
+        return InvalidDraft(external_id=external_id or None, errors=tuple(errors))
+    return EventDraft(
+        key=event_key(source=source, external_id=external_id),
+        external_id=external_id,
+        source=source,
+        type=event_type,
+        customer=customer,
+        occurred_at=occurred_at,
+        properties=properties,
+        payload_hash=_hash(external_id, source, event_type, customer, occurred_at, properties),
+    )
+
+
+def _text(raw: Mapping[str, Any], name: str, errors: list[FieldError]) -> str:
+    value = raw.get(name)
+    if not isinstance(value, str) or not value:
+        errors.append(FieldError(name, "is required, as a text"))
+    elif len(value) > TEXT_LENGTH_MAX:
+        errors.append(FieldError(name, f"must have at most {TEXT_LENGTH_MAX} characters"))
+    elif "\0" in value:
+        errors.append(FieldError(name, "must not contain a NUL character"))
+    else:
+        return value
+    return ""
+
+
+def _timestamp(value: object, errors: list[FieldError], *, at: dt.datetime) -> dt.datetime | None:
+    if value is None:
+        return None
+    moment = None
+    if isinstance(value, str) and _TIMESTAMP.fullmatch(value):
+        try:
+            moment = dt.datetime.fromisoformat(value.upper()).astimezone(dt.UTC)
+        except (ValueError, OverflowError):
+            moment = None
+    if moment is None:
+        reason = "must be an RFC 3339 time with an offset, for example 2026-01-31T12:00:00Z"
+        errors.append(FieldError("timestamp", reason))
+    elif moment > at + FUTURE_TOLERANCE:
+        errors.append(FieldError("timestamp", "must not be more than an hour in the future"))
+    elif moment < OLDEST:
+        errors.append(FieldError("timestamp", "must not be before the year 2000"))
+    return moment
+
+
+def _properties(value: object, errors: list[FieldError]) -> Mapping[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        errors.append(FieldError("properties", "must be an object"))
+        return {}
+    try:
+        exact_json.check_storable(value)
+    except exact_json.JSONInvalid as error:
+        errors.append(FieldError("properties", str(error)))
+        return {}
+    if len(exact_json.encode(value)) > PROPERTIES_BYTES_MAX:
+        errors.append(FieldError("properties", "must not be larger than 64 KiB"))
+    return value
+
+
+def _hash(*payload: object) -> bytes:
+    """Hash what makes two payloads the same: equal values, whatever the order of keys."""
+    return hashlib.blake2b(exact_json.encode(payload), digest_size=16).digest()

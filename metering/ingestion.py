@@ -1,0 +1,366 @@
+"""Ingestion: events are stored, rated and paid in one transaction, or not at all.
+
+The path of a set of events, whatever its size: lock the accounts of its customers, sorted; read
+which keys are known, the subscriptions, open periods and running totals; rate and debit each event
+in memory, in the order given; write every table by one statement. Each event keeps its own answer:
+one that is refused does not touch its neighbours.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from django.db import IntegrityError, OperationalError
+
+from accounts import identifiers, ledger, money, tenancy
+from accounts.books import Book, InsufficientCredit
+from accounts.models import CreditAccount
+from metering import alerts, billing_periods, event_rows
+from metering.event_drafts import EventDraft, FieldError, InvalidDraft
+from metering.event_rows import Total, TotalKey, Writes
+from metering.models import BillingPeriod, DeadLetter, Event
+from pricing import catalog
+from pricing.aggregation import Unpriceable
+from pricing.catalog import CatalogPrice, CompiledPlan
+from pricing.models import ShortfallPolicy, Subscription
+from pricing.rating import Rated
+
+ATTEMPTS = 4
+
+
+class Status(StrEnum):
+    """What became of one event."""
+
+    RECORDED = "recorded"
+    REPLAYED = "replayed"
+    BLOCKED = "blocked"
+    CONFLICT = "conflict"
+    INVALID = "invalid"
+    UNPRICED = "unpriced"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The answer to one event. `charges` as stored with it; `errors` say what to mend."""
+
+    external_id: str | None
+    status: Status
+    charges: Sequence[dict[str, str]] = ()
+    reason: str = ""
+    detail: str = ""
+    errors: Sequence[FieldError] = ()
+    needed: dict[str, str] = field(default_factory=dict)
+
+
+def record_events(
+    *, organization_id: uuid.UUID, drafts: Sequence[EventDraft | InvalidDraft], at: dt.datetime
+) -> list[Outcome]:
+    """Record events received at `at`; returns one outcome for each, in the order given.
+
+    Exactly once: a key known with the same payload is answered as it was the first time, with
+    another payload it is a conflict. An event the customer cannot pay is not stored when the plan
+    blocks; one that cannot be priced is kept as a dead letter.
+    """
+    valid = [draft for draft in drafts if isinstance(draft, EventDraft)]
+    recorded = iter(_record_with_retries(organization_id, valid, at=at) if valid else [])
+    return [
+        next(recorded) if isinstance(draft, EventDraft) else _invalid(draft) for draft in drafts
+    ]
+
+
+def _invalid(draft: InvalidDraft) -> Outcome:
+    return Outcome(
+        external_id=draft.external_id,
+        status=Status.INVALID,
+        reason="invalid",
+        detail="The event is not valid.",
+        errors=draft.errors,
+    )
+
+
+def _record_with_retries(
+    organization_id: uuid.UUID, drafts: Sequence[EventDraft], *, at: dt.datetime
+) -> list[Outcome]:
+    """Retry what a concurrent transaction made fail: then its events are known and answered so."""
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with tenancy.transaction_for(organization_id):
+                return _Recording(organization_id, drafts, at=at).run()
+        except (IntegrityError, OperationalError) as error:
+            if attempt == ATTEMPTS or not _is_race(error):
+                raise
+    raise AssertionError("unreachable")
+
+
+def _is_race(error: Exception) -> bool:
+    diagnosis = getattr(error.__cause__, "diag", None)
+    state = getattr(diagnosis, "sqlstate", None)
+    # 40001 serialization failure, 40P01 deadlock; 23505 on events: the key came in elsewhere.
+    return state in {"40001", "40P01"} or (
+        state == "23505" and getattr(diagnosis, "table_name", "") == "metering_event"
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Known:
+    """An event that is stored, or about to be by this very set."""
+
+    payload_hash: bytes
+    charges: Sequence[dict[str, str]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Subscriber:
+    """What an event needs to know of its customer; `books` by asset id."""
+
+    id: uuid.UUID
+    plan: CompiledPlan
+    period: BillingPeriod
+    books: dict[uuid.UUID, Book]
+
+
+@dataclass(frozen=True, slots=True)
+class _Paid:
+    """What paying for one event came to; `overages` by price id."""
+
+    charges: list[dict[str, str]] = field(default_factory=list)
+    overages: dict[uuid.UUID, money.Decimal] = field(default_factory=dict)
+
+
+class _Recording:
+    """One transaction's worth of events. Lives only inside it."""
+
+    def __init__(
+        self, organization_id: uuid.UUID, drafts: Sequence[EventDraft], *, at: dt.datetime
+    ) -> None:
+        self.organization_id = organization_id
+        self.drafts = drafts
+        self.at = at
+        self.writes = Writes()
+        self.books: dict[uuid.UUID, Book] = {}
+        self.subscribers: dict[str, _Subscriber] = {}
+        self.known: dict[uuid.UUID, _Known] = {}
+        self.totals: dict[TotalKey, Total] = {}
+
+    def run(self) -> list[Outcome]:
+        self._lock_and_read()
+        outcomes = [self._record(draft) for draft in self.drafts]
+        self._write()
+        return outcomes
+
+    # Reading, all of it under the locks.
+
+    def _lock_and_read(self) -> None:
+        accounts = CreditAccount.objects.for_organization(self.organization_id).filter(
+            customer__external_id__in={draft.customer for draft in self.drafts}
+        )
+        owners = {
+            account_id: (customer_id, asset_id)
+            for account_id, customer_id, asset_id in accounts.values_list(
+                "id", "customer_id", "asset_id"
+            )
+        }
+        self.books = ledger.lock_books(
+            organization_id=self.organization_id, account_ids=owners.keys(), at=self.at
+        )
+        books_of: dict[uuid.UUID, dict[uuid.UUID, Book]] = {}
+        for account_id, (customer_id, asset_id) in owners.items():
+            books_of.setdefault(customer_id, {})[asset_id] = self.books[account_id]
+        self._read_subscribers(books_of)
+        self._read_known()
+
+    def _read_subscribers(self, books_of: dict[uuid.UUID, dict[uuid.UUID, Book]]) -> None:
+        subscriptions = (
+            Subscription.objects.for_organization(self.organization_id)
+            .filter(customer__in=books_of, ended_at=None, starts_at__lte=self.at)
+            .select_related("customer", "plan_version")
+        )
+        periods = billing_periods.open_periods(subscriptions, at=self.at)
+        for subscription in subscriptions:
+            self.subscribers[subscription.customer.external_id] = _Subscriber(
+                id=subscription.customer_id,
+                plan=catalog.compiled_plan(subscription.plan_version_id),
+                period=periods[subscription.id],
+                books=books_of[subscription.customer_id],
+            )
+        self.totals = event_rows.read_totals(
+            organization_id=self.organization_id,
+            period_ids=[period.id for period in periods.values()],
+        )
+
+    def _read_known(self) -> None:
+        rows = Event.objects.filter(
+            organization=self.organization_id, key__in={draft.key for draft in self.drafts}
+        ).values_list("key", "payload_hash", "charges")
+        for key, payload_hash, charges in rows.order_by():
+            self.known[key] = _Known(payload_hash=bytes(payload_hash), charges=charges)
+
+    # One event.
+
+    def _record(self, draft: EventDraft) -> Outcome:
+        known = self.known.get(draft.key)
+        if known is not None:
+            return _repeated(draft, known)
+        try:
+            return self._rate_and_pay(draft)
+        except Unpriceable as error:
+            self._bury(draft, error)
+            return Outcome(
+                external_id=draft.external_id,
+                status=Status.UNPRICED,
+                reason=error.reason,
+                detail=error.detail,
+            )
+
+    def _rate_and_pay(self, draft: EventDraft) -> Outcome:
+        customer = self.subscribers.get(draft.customer)
+        if customer is None:
+            raise Unpriceable("no_subscription", "no subscribed customer has this external id")
+        rated = self._rate(draft, customer)
+        overage_allowed = customer.plan.shortfall_policy == ShortfallPolicy.OVERAGE
+        try:
+            paid = self._pay(draft, rated, customer, overage_allowed=overage_allowed)
+        except InsufficientCredit as refusal:
+            return _blocked(draft, refusal)
+        self._note(draft, rated, customer, paid)
+        return Outcome(external_id=draft.external_id, status=Status.RECORDED, charges=paid.charges)
+
+    def _rate(self, draft: EventDraft, customer: _Subscriber) -> list[tuple[CatalogPrice, Rated]]:
+        prices = customer.plan.prices_for(draft.type)
+        if not prices:
+            raise Unpriceable("no_price", "the customer's plan prices no events of this type")
+        return [
+            (price, price.compiled.rate(draft.properties, self._total_before(customer, price)))
+            for price in prices
+            if price.compiled.meter.counts(draft.properties)
+        ]
+
+    def _total_before(
+        self, customer: _Subscriber, price: CatalogPrice
+    ) -> Callable[[str], money.Decimal]:
+        def total_before(cell: str) -> money.Decimal:
+            total = self.totals.get((customer.period.id, price.price_id, cell))
+            return total.quantity if total else money.ZERO
+
+        return total_before
+
+    def _pay(
+        self,
+        draft: EventDraft,
+        rated: Sequence[tuple[CatalogPrice, Rated]],
+        customer: _Subscriber,
+        *,
+        overage_allowed: bool,
+    ) -> _Paid:
+        """Debit each asset the event is charged in, all or none. Raises InsufficientCredit."""
+        by_asset: dict[uuid.UUID, list[tuple[CatalogPrice, Rated]]] = {}
+        for price, each in rated:
+            by_asset.setdefault(price.asset_id, []).append((price, each))
+        parts = {
+            asset_id: [ledger.Part(p.compiled.meter.code, each.amount) for p, each in charged]
+            for asset_id, charged in by_asset.items()
+        }
+        if not overage_allowed:
+            for asset_id, asset_parts in parts.items():
+                customer.books[asset_id].check(asset_parts, at=self.at)
+        paid = _Paid()
+        for asset_id, charged in by_asset.items():
+            debit = customer.books[asset_id].debit(
+                parts=parts[asset_id],
+                reference=draft.key,
+                at=self.at,
+                overage_allowed=overage_allowed,
+            )
+            prices = [price.price_id for price, _ in charged]
+            paid.overages.update(zip(prices, debit.overage, strict=True))
+            paid.charges.append(_charge(charged, debit))
+        return paid
+
+    # Collecting what is written.
+
+    def _note(
+        self,
+        draft: EventDraft,
+        rated: Sequence[tuple[CatalogPrice, Rated]],
+        customer: _Subscriber,
+        paid: _Paid,
+    ) -> None:
+        period = customer.period
+        occurred_at = draft.occurred_at or self.at
+        self.writes.events.append(
+            event_rows.event_row(
+                draft,
+                customer_id=customer.id,
+                period_id=period.id,
+                occurred_at=occurred_at,
+                is_late=occurred_at < period.starts_at,
+                charges=paid.charges,
+            )
+        )
+        self.known[draft.key] = _Known(payload_hash=draft.payload_hash, charges=paid.charges)
+        for price, each in rated:
+            overage = paid.overages[price.price_id]
+            self.writes.rated.append(event_rows.rated_row(draft.key, price.price_id, each, overage))
+            key = (period.id, price.price_id, each.cell)
+            total = self.totals.setdefault(key, Total(money.ZERO, money.ZERO, money.ZERO, 0))
+            total.quantity += each.quantity
+            total.amount += each.amount
+            total.overage += overage
+            total.events += 1
+            self.writes.totals[key] = total
+
+    def _bury(self, draft: EventDraft, error: Unpriceable) -> None:
+        self.writes.dead_letters[draft.key] = DeadLetter(
+            id=identifiers.new_id(),
+            organization_id=self.organization_id,
+            key=draft.key,
+            source=draft.source,
+            external_id=draft.external_id,
+            type=draft.type,
+            customer_external_id=draft.customer,
+            occurred_at=draft.occurred_at or self.at,
+            received_at=self.at,
+            properties=draft.properties,
+            reason=error.reason,
+            detail=error.detail,
+        )
+
+    def _write(self) -> None:
+        books = self.books.values()
+        event_rows.write(self.writes, organization_id=self.organization_id, at=self.at)
+        alerts.decide(books, organization_id=self.organization_id, at=self.at)
+        ledger.post(books, at=self.at)
+
+
+def _repeated(draft: EventDraft, known: _Known) -> Outcome:
+    if known.payload_hash == draft.payload_hash:
+        return Outcome(external_id=draft.external_id, status=Status.REPLAYED, charges=known.charges)
+    return Outcome(
+        external_id=draft.external_id,
+        status=Status.CONFLICT,
+        reason="conflict",
+        detail="Another event was recorded under this id; send a changed event under a new id.",
+    )
+
+
+def _blocked(draft: EventDraft, refusal: InsufficientCredit) -> Outcome:
+    needed, available = money.to_wire(refusal.needed), money.to_wire(refusal.available)
+    return Outcome(
+        external_id=draft.external_id,
+        status=Status.BLOCKED,
+        reason="insufficient_credit",
+        detail=f"The event costs {needed} and {available} is available; nothing was recorded.",
+        needed={"needed": needed, "available": available},
+    )
+
+
+def _charge(charged: Sequence[tuple[CatalogPrice, Rated]], debit: ledger.Debit) -> dict[str, str]:
+    return {
+        "asset": charged[0][0].asset_code,
+        "amount": money.to_wire(sum((each.amount for _, each in charged), money.ZERO)),
+        "overage": money.to_wire(sum(debit.overage, money.ZERO)),
+        "balance": money.to_wire(debit.balance),
+        "available": money.to_wire(debit.available),
+    }

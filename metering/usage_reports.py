@@ -1,0 +1,238 @@
+"""Usage reports: what a customer used lately and what it cost, read for people to look at.
+
+Everything here only reads, without locks, and always within one organization. What a report shows
+is what was committed when it was read.
+"""
+
+import datetime as dt
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.core.cache import cache
+from django.db import connection
+from django.db.models import Sum
+
+from accounts.models import Customer
+from accounts.money import ZERO, to_wire
+from metering.models import Event, RatedEvent, UsageTotal
+
+PACE_DAYS = 7
+_PAST_KEPT_SECONDS = 60
+_SUMMARY_PROPERTIES = 4
+_SUMMARY_LENGTH = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DaySpend:
+    """What one day cost, credit and overage together, in one asset."""
+
+    date: dt.date
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantity:
+    """How much of one meter an event used."""
+
+    meter: str
+    quantity: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Charge:
+    """What an event cost in one asset, and the balance right after it."""
+
+    asset: str
+    amount: Decimal
+    overage: Decimal
+    balance: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventLine:
+    """One event as a person reads it."""
+
+    key: uuid.UUID
+    type: str
+    summary: str
+    occurred_at: dt.datetime
+    is_late: bool
+    quantities: Sequence[Quantity]
+    charges: Sequence[Charge]
+
+
+def spend_by_day(
+    customer: Customer, *, at: dt.datetime, days: int
+) -> dict[uuid.UUID, list[DaySpend]]:
+    """Return what each of the last `days` days cost, today last, by asset id.
+
+    A day is one of the customer's own time zone. Today is read afresh at every call; the days
+    before it are kept for a minute, so an event that arrives for a past day shows that much later.
+    """
+    midnights = _midnights(ZoneInfo(customer.time_zone), at=at, days=days)
+    key = f"spend:{customer.id}:{customer.time_zone}:{midnights[0]:%Y%m%d}:{days}"
+    past: dict[uuid.UUID, dict[int, Decimal]] = cache.get_or_set(
+        key, lambda: _spend_between(customer, midnights[:-1]), _PAST_KEPT_SECONDS
+    )
+    today = _spend_between(customer, midnights[-2:])
+    return {
+        asset_id: [
+            *(
+                DaySpend(date=midnight.date(), amount=past.get(asset_id, {}).get(index, ZERO))
+                for index, midnight in enumerate(midnights[:-2], start=1)
+            ),
+            DaySpend(date=midnights[-2].date(), amount=today.get(asset_id, {}).get(1, ZERO)),
+        ]
+        for asset_id in past.keys() | today.keys()
+    }
+
+
+def _midnights(zone: ZoneInfo, *, at: dt.datetime, days: int) -> list[dt.datetime]:
+    """Return the starts of the last `days` days and the end of the last, by the zone's calendar."""
+    today = at.astimezone(zone).date()
+    return [
+        dt.datetime.combine(today - dt.timedelta(days=back), dt.time(), tzinfo=zone)
+        for back in range(days - 1, -2, -1)
+    ]
+
+
+# The bounds of the days come from Python, so that no day depends on the time zone database of the
+# PostgreSQL in use. width_bucket() numbers the half-open ranges between them from 1.
+_SPEND_BETWEEN = """
+    SELECT price.asset_id,
+        width_bucket(event.occurred_at, %(bounds)s::timestamptz[]) AS day,
+        sum(rated.amount)
+    FROM metering_event event
+    JOIN metering_ratedevent rated
+        ON rated.organization_id = event.organization_id AND rated.event_key = event.key
+    JOIN pricing_price price
+        ON price.organization_id = rated.organization_id AND price.id = rated.price_id
+    WHERE event.organization_id = %(organization)s
+        AND event.customer_id = %(customer)s
+        AND event.occurred_at >= %(start)s
+        AND event.occurred_at < %(end)s
+    GROUP BY price.asset_id, day
+"""
+
+
+def _spend_between(
+    customer: Customer, bounds: Sequence[dt.datetime]
+) -> dict[uuid.UUID, dict[int, Decimal]]:
+    """Return the spend between each two neighbouring bounds, numbered from 1, by asset id."""
+    parameters = {
+        "bounds": list(bounds),
+        "organization": customer.organization_id,
+        "customer": customer.id,
+        "start": bounds[0],
+        "end": bounds[-1],
+    }
+    spend: dict[uuid.UUID, dict[int, Decimal]] = defaultdict(dict)
+    with connection.cursor() as cursor:
+        cursor.execute(_SPEND_BETWEEN, parameters)
+        for asset_id, day, amount in cursor.fetchall():
+            spend[asset_id][day] = amount
+    return dict(spend)
+
+
+def daily_pace(days: Sequence[DaySpend]) -> Decimal:
+    """Return what a day costs lately: the mean of the last seven complete days.
+
+    Days before the first spend do not count, so a customer who began yesterday has yesterday's
+    pace; one who began today has today's spend so far.
+    """
+    *complete, today = [day.amount for day in days[-PACE_DAYS - 1 :]]
+    while complete and not complete[0]:
+        complete.pop(0)
+    if not complete:
+        return today
+    return sum(complete, ZERO) / len(complete)
+
+
+def recent_events(customer: Customer, *, limit: int) -> list[EventLine]:
+    """Return the customer's newest events by the time they occurred, newest first."""
+    events = list(
+        Event.objects.filter(organization=customer.organization_id, customer=customer)
+        .order_by("-occurred_at", "-received_at")
+        .only("key", "type", "properties", "occurred_at", "is_late", "charges")[:limit]
+    )
+    rated = _rated_events(customer.organization_id, [event.key for event in events])
+    return [_event_line(event, rated.get(event.key, [])) for event in events]
+
+
+def _rated_events(
+    organization_id: uuid.UUID, keys: Collection[uuid.UUID]
+) -> dict[uuid.UUID, list[RatedEvent]]:
+    rows = (
+        RatedEvent.objects.filter(organization=organization_id, event_key__in=keys)
+        .select_related("price__meter")
+        .order_by("price__meter__code")
+    )
+    by_event: dict[uuid.UUID, list[RatedEvent]] = defaultdict(list)
+    for row in rows:
+        by_event[row.event_key].append(row)
+    return by_event
+
+
+def _event_line(event: Event, rated: Sequence[RatedEvent]) -> EventLine:
+    counted = {row.price.meter.quantity_property for row in rated}
+    return EventLine(
+        key=event.key,
+        type=event.type,
+        summary=summarize(event.properties, without=counted),
+        occurred_at=event.occurred_at,
+        is_late=event.is_late,
+        quantities=[Quantity(meter=str(row.price.meter), quantity=row.quantity) for row in rated],
+        charges=[
+            Charge(
+                asset=charge["asset"],
+                amount=Decimal(charge["amount"]),
+                overage=Decimal(charge["overage"]),
+                balance=Decimal(charge["balance"]),
+            )
+            for charge in event.charges
+        ],
+    )
+
+
+def summarize(properties: Mapping[str, Any], *, without: Collection[str] = ()) -> str:
+    """Write the first few plain properties on one line; lists and objects are left out."""
+    words = [
+        f"{name} {_word(value)}"
+        for name, value in properties.items()
+        if name not in without and isinstance(value, str | int | Decimal)
+    ]
+    return " · ".join(words[:_SUMMARY_PROPERTIES])
+
+
+def _word(value: str | int | Decimal) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = to_wire(value) if isinstance(value, Decimal) else str(value)
+    return text if len(text) <= _SUMMARY_LENGTH else f"{text[: _SUMMARY_LENGTH - 1]}…"
+
+
+def events_counted(customer: Customer) -> int:
+    """Return how many charges the customer's open period has seen: a cheap sign of new events."""
+    totals = UsageTotal.objects.for_organization(customer.organization_id).filter(
+        period__customer=customer, period__closed_at=None
+    )
+    return totals.aggregate(events=Sum("events"))["events"] or 0
+
+
+def spend_in_open_periods(
+    *, organization_id: uuid.UUID, customer_ids: Collection[uuid.UUID]
+) -> dict[tuple[uuid.UUID, uuid.UUID], Decimal]:
+    """Return what the periods still open have cost so far, by (customer id, asset id)."""
+    totals = (
+        UsageTotal.objects.for_organization(organization_id)
+        .filter(period__customer_id__in=customer_ids, period__closed_at=None)
+        .order_by()
+        .values_list("period__customer_id", "price__asset_id")
+        .annotate(spend=Sum("amount"))
+    )
+    return {(customer_id, asset_id): spend for customer_id, asset_id, spend in totals}

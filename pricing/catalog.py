@@ -1,0 +1,72 @@
+"""The catalog: the prices in force, compiled. A published version never changes, so what was
+compiled once is right for as long as the process lives."""
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pricing.aggregation import MeterSpec
+from pricing.models import PlanVersion, Price, VersionState
+from pricing.rating import CompiledPrice, compile_price
+
+
+class NotPublished(LookupError):
+    """The plan version is a draft, and drafts may still change."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogPrice:
+    """A compiled price and what is charged in it."""
+
+    price_id: uuid.UUID
+    asset_id: uuid.UUID
+    asset_code: str
+    compiled: CompiledPrice
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompiledPlan:
+    """All prices of one published version."""
+
+    version_id: uuid.UUID
+    shortfall_policy: str
+    prices: tuple[CatalogPrice, ...]
+
+    def prices_for(self, event_type: str) -> Collection[CatalogPrice]:
+        """Return the prices whose meter counts events of this type."""
+        return [p for p in self.prices if p.compiled.meter.event_type == event_type]
+
+
+def meter_spec(price: Price) -> MeterSpec:
+    """Return the price's meter as rating needs it."""
+    meter = price.meter
+    return MeterSpec(
+        code=meter.code,
+        event_type=meter.event_type,
+        aggregation="count" if meter.aggregation == "count" else "sum",
+        quantity_property=meter.quantity_property,
+        filters=meter.filters,
+    )
+
+
+@lru_cache(maxsize=10_000)
+def compiled_plan(version_id: uuid.UUID) -> CompiledPlan:
+    """Return a published plan version, compiled. Raises NotPublished."""
+    version = PlanVersion.objects.filter(id=version_id, state=VersionState.PUBLISHED).first()
+    if version is None:
+        raise NotPublished(str(version_id))
+    prices = Price.objects.filter(plan_version=version).select_related("meter", "asset")
+    return CompiledPlan(
+        version_id=version_id,
+        shortfall_policy=version.shortfall_policy,
+        prices=tuple(
+            CatalogPrice(
+                price_id=price.id,
+                asset_id=price.asset_id,
+                asset_code=price.asset.code,
+                compiled=compile_price(meter=meter_spec(price), definition=price.definition),
+            )
+            for price in prices.order_by("meter__code", "asset__code")
+        ),
+    )
