@@ -173,6 +173,17 @@ class Book:
             paid += shortfall
         return Debit(paid=paid, overage=overage, balance=self.balance, available=self.available)
 
+    def check(self, parts: Sequence[Part], *, at: dt.datetime) -> None:
+        """Raise InsufficientCredit if a debit of `parts` would be refused. Changes nothing."""
+        _, shortfalls = self._plan(parts, at=at)
+        self._refuse_beyond_floor(parts, sum(shortfalls, ZERO))
+
+    def _refuse_beyond_floor(self, parts: Sequence[Part], shortfall: Decimal) -> None:
+        room = max(-self.floor - self.owed, ZERO)
+        if shortfall > room:
+            needed = sum((part.amount for part in parts), ZERO)
+            raise InsufficientCredit(needed=needed, available=needed - shortfall + room)
+
     def _plan(self, parts: Sequence[Part], *, at: dt.datetime) -> tuple[list[Draw], list[Decimal]]:
         """Say which grants would pay which part. Leaves the book as it was."""
         draws: list[Draw] = []
