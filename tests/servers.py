@@ -77,8 +77,7 @@ class Servers:
         process = server.start(log)
         self._stop_later(process, postgres.STOP_SIGNAL)
         postgres.wait_until_it_answers(server, process)
-        postgres.create_role()
-        postgres.create_database(embedded.database_url())
+        postgres.create_embedded_database()
 
     def _stop_later(self, process: subprocess.Popen[bytes], polite: int) -> None:
         self._running.append(lambda: children.stop(process, polite=polite, seconds=20))

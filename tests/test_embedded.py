@@ -111,8 +111,7 @@ def test_sockets_are_never_put_where_others_reach_them(home: Path, spoil: str) -
 
 def test_data_survive_the_kill_of_the_server(server: Postgres) -> None:
     process = run(server)
-    postgres.create_role()
-    postgres.create_database(embedded.database_url())
+    postgres.create_embedded_database()
     with psycopg.connect(embedded.database_url()) as connection:
         connection.execute("CREATE TABLE kept (number integer)")
         connection.execute("INSERT INTO kept VALUES (1), (2)")
@@ -121,8 +120,7 @@ def test_data_survive_the_kill_of_the_server(server: Postgres) -> None:
 
     server.prepare()
     process = run(server)
-    postgres.create_role()
-    postgres.create_database(embedded.database_url())
+    postgres.create_embedded_database()
     assert rows() == [(1,), (2,)]
     finish(process)
     assert process.returncode == 0

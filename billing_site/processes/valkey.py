@@ -40,6 +40,7 @@ class Valkey:
             "save": "",
             "appendonly": "no",
             "dir": str(embedded.socket_directory()),
+            "loglevel": "warning",
         }
         options = [part for name, value in settings.items() for part in (f"--{name}", value)]
         return children.start(
