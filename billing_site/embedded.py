@@ -34,20 +34,20 @@ def create_home() -> Path:
     return folder
 
 
-def socket_directory() -> Path:
-    """Return the folder of the embedded servers' sockets.
+def socket_directory(of: Path | None = None) -> Path:
+    """Return the folder of the sockets of the servers embedded in a home, ours unless named.
 
     A socket's path may have 107 bytes, which a checkout deep in somebody's folders exceeds, so the
     sockets live in a short one named after the home. `TMPDIR` is not asked: two shells that
     disagree about it must still find the same servers.
     """
-    name = hashlib.sha256(os.fsencode(home())).hexdigest()[:12]
+    name = hashlib.sha256(os.fsencode(of or home())).hexdigest()[:12]
     return Path("/tmp") / f"drawdown-{name}"  # noqa: S108  Its owner and mode are checked on use.
 
 
-def database_url() -> str:
-    """Return the address of the embedded PostgreSQL, running or not."""
-    return f"postgresql://{ROLE}@/{DATABASE}?host={socket_directory()}"
+def database_url(of: Path | None = None) -> str:
+    """Return the address of the PostgreSQL embedded in a home, running or not."""
+    return f"postgresql://{ROLE}@/{DATABASE}?host={socket_directory(of)}"
 
 
 def broker_socket() -> Path:

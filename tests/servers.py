@@ -4,11 +4,14 @@ It is loaded with `-p tests.servers`, before Django's settings are. Importing it
 addresses; the servers start with the session and stop, files included, however it ends. With
 `DATABASE_URL` and `BROKER_URL` set it does nothing. Workers of pytest-xdist inherit both from the
 process that started them and therefore share its servers.
+
+As a program, `python -m tests.servers <command>` runs any command beside such servers.
 """
 
 import atexit
 import os
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -114,3 +117,16 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 def pytest_unconfigure() -> None:
     """Stop the servers after everybody has let go of them."""
     _servers.stop()
+
+
+def main() -> int:
+    """Run the command given as arguments and return what it returned."""
+    _servers.start()
+    try:
+        return subprocess.run(sys.argv[1:], check=False).returncode
+    finally:
+        _servers.stop()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
