@@ -54,20 +54,32 @@ class Outcome:
     needed: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What became of a set of events: an outcome each, and how many alerts fired."""
+
+    outcomes: list[Outcome]
+    firings: int = 0
+
+
 def record_events(
     *, organization_id: uuid.UUID, drafts: Sequence[EventDraft | InvalidDraft], at: dt.datetime
-) -> list[Outcome]:
-    """Record events received at `at`; returns one outcome for each, in the order given.
+) -> Recorded:
+    """Record events received at `at`; answers with one outcome for each, in the order given.
 
     Exactly once: a key known with the same payload is answered as it was the first time, with
     another payload it is a conflict. An event the customer cannot pay is not stored when the plan
     blocks; one that cannot be priced is kept as a dead letter.
     """
     valid = [draft for draft in drafts if isinstance(draft, EventDraft)]
-    recorded = iter(_record_with_retries(organization_id, valid, at=at) if valid else [])
-    return [
-        next(recorded) if isinstance(draft, EventDraft) else _invalid(draft) for draft in drafts
-    ]
+    done = _record_with_retries(organization_id, valid, at=at) if valid else Recorded(outcomes=[])
+    outcomes = iter(done.outcomes)
+    return Recorded(
+        outcomes=[
+            next(outcomes) if isinstance(draft, EventDraft) else _invalid(draft) for draft in drafts
+        ],
+        firings=done.firings,
+    )
 
 
 def _invalid(draft: InvalidDraft) -> Outcome:
@@ -82,7 +94,7 @@ def _invalid(draft: InvalidDraft) -> Outcome:
 
 def _record_with_retries(
     organization_id: uuid.UUID, drafts: Sequence[EventDraft], *, at: dt.datetime
-) -> list[Outcome]:
+) -> Recorded:
     """Retry what a concurrent transaction made fail: then its events are known and answered so."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -144,11 +156,10 @@ class _Recording:
         self.known: dict[uuid.UUID, _Known] = {}
         self.totals: dict[TotalKey, Total] = {}
 
-    def run(self) -> list[Outcome]:
+    def run(self) -> Recorded:
         self._lock_and_read()
         outcomes = [self._record(draft) for draft in self.drafts]
-        self._write()
-        return outcomes
+        return Recorded(outcomes=outcomes, firings=self._write())
 
     # Reading, all of it under the locks.
 
@@ -327,11 +338,12 @@ class _Recording:
             detail=error.detail,
         )
 
-    def _write(self) -> None:
+    def _write(self) -> int:
         books = self.books.values()
         event_rows.write(self.writes, organization_id=self.organization_id, at=self.at)
-        alerts.decide(books, organization_id=self.organization_id, at=self.at)
+        firings = alerts.decide(books, organization_id=self.organization_id, at=self.at)
         ledger.post(books, at=self.at)
+        return firings
 
 
 def _repeated(draft: EventDraft, known: _Known) -> Outcome:

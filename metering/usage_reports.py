@@ -45,9 +45,10 @@ class Quantity:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """What an event cost in one asset, and the balance right after it."""
+    """What an event cost in one asset of `scale` places, and the balance right after it."""
 
     asset: str
+    scale: int
     amount: Decimal
     overage: Decimal
     balance: Decimal
@@ -169,7 +170,7 @@ def _rated_events(
 ) -> dict[uuid.UUID, list[RatedEvent]]:
     rows = (
         RatedEvent.objects.filter(organization=organization_id, event_key__in=keys)
-        .select_related("price__meter")
+        .select_related("price__meter", "price__asset")
         .order_by("price__meter__code")
     )
     by_event: dict[uuid.UUID, list[RatedEvent]] = defaultdict(list)
@@ -180,6 +181,7 @@ def _rated_events(
 
 def _event_line(event: Event, rated: Sequence[RatedEvent]) -> EventLine:
     counted = {row.price.meter.quantity_property for row in rated}
+    scales = {row.price.asset.code: row.price.asset.scale for row in rated}
     return EventLine(
         key=event.key,
         type=event.type,
@@ -190,6 +192,7 @@ def _event_line(event: Event, rated: Sequence[RatedEvent]) -> EventLine:
         charges=[
             Charge(
                 asset=charge["asset"],
+                scale=scales[charge["asset"]],
                 amount=Decimal(charge["amount"]),
                 overage=Decimal(charge["overage"]),
                 balance=Decimal(charge["balance"]),
@@ -216,12 +219,20 @@ def _word(value: str | int | Decimal) -> str:
     return text if len(text) <= _SUMMARY_LENGTH else f"{text[: _SUMMARY_LENGTH - 1]}…"
 
 
-def events_counted(customer: Customer) -> int:
-    """Return how many charges the customer's open period has seen: a cheap sign of new events."""
+def activity(customer: Customer) -> tuple[uuid.UUID | None, int]:
+    """Return a cheap sign of new events: the newest one's key, and how many charges are counted.
+
+    The count, of the periods still open, also moves when an event comes late.
+    """
+    newest = (
+        Event.objects.filter(organization=customer.organization_id, customer=customer)
+        .order_by("-occurred_at")
+        .values_list("key", flat=True)
+    )
     totals = UsageTotal.objects.for_organization(customer.organization_id).filter(
         period__customer=customer, period__closed_at=None
     )
-    return totals.aggregate(events=Sum("events"))["events"] or 0
+    return newest.first(), totals.aggregate(events=Sum("events"))["events"] or 0
 
 
 def spend_in_open_periods(

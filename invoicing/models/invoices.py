@@ -11,7 +11,7 @@ from pricing.models import Price
 
 
 class NumberSeries(TenantModel):
-    """The counter behind invoice numbers. A row, not a sequence: a rollback gives its number back."""
+    """The counter behind invoice numbers: a row, so that a rollback gives its number back."""
 
     prefix = models.CharField(max_length=20, default="INV")
     last_number = models.BigIntegerField(default=0)

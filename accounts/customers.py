@@ -1,0 +1,58 @@
+"""Customers: taking one on, and changing what is known of one."""
+
+import datetime as dt
+import uuid
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from accounts import tenancy
+from accounts.models import Customer, Organization
+
+CHANGEABLE = frozenset({"name", "email", "time_zone", "metadata"})
+
+
+class CustomerExists(Exception):
+    """The organization has a customer with this external id."""
+
+
+class UnknownCustomer(LookupError):
+    """The organization has no such customer."""
+
+
+def find(*, organization_id: uuid.UUID, external_id: str) -> Customer:
+    """Return a customer by the integrator's own id. Raises UnknownCustomer."""
+    customer = (
+        Customer.objects.for_organization(organization_id).filter(external_id=external_id).first()
+    )
+    if customer is None:
+        raise UnknownCustomer(external_id)
+    return customer
+
+
+def create_customer(
+    *, organization: Organization, external_id: str, at: dt.datetime, **facts: Any
+) -> Customer:
+    """Take a customer on; `facts` are those in CHANGEABLE. Raises CustomerExists."""
+    with tenancy.transaction_for(organization.id):
+        try:
+            with transaction.atomic():
+                return Customer.objects.create(
+                    organization=organization, external_id=external_id, created_at=at, **facts
+                )
+        except IntegrityError as error:
+            if Customer.objects.filter(organization=organization, external_id=external_id).exists():
+                raise CustomerExists(external_id) from error
+            raise
+
+
+def change_customer(customer: Customer, **facts: Any) -> Customer:
+    """Change facts of a customer. The time zone moves only periods that are not open yet."""
+    unknown = facts.keys() - CHANGEABLE
+    if unknown:
+        raise ValueError(f"cannot change {', '.join(sorted(unknown))}")
+    for name, value in facts.items():
+        setattr(customer, name, value)
+    with tenancy.transaction_for(customer.organization_id):
+        customer.save(update_fields=sorted(facts))
+    return customer

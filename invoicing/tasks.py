@@ -1,0 +1,18 @@
+"""Background work of the calendar. Each task finds its work in the database and may run twice."""
+
+from celery import shared_task
+from django.utils import timezone
+
+from invoicing import closing
+
+
+@shared_task
+def close_due_periods() -> int:
+    """Close billing periods whose time is over."""
+    return closing.close_due_periods(at=timezone.now())
+
+
+@shared_task
+def build_invoices() -> int:
+    """Invoice closed periods."""
+    return closing.build_due_invoices(at=timezone.now())

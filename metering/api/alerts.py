@@ -1,0 +1,76 @@
+"""The API of spend alerts and dead letters."""
+
+from django.db import IntegrityError, transaction
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework.decorators import api_view, permission_classes
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts import ledger
+from accounts.api import asset_or_422, customer_or_404
+from accounts.authentication import HasScope, organization_of
+from accounts.models import Scope
+from accounts.pagination import NewestFirst
+from accounts.problems import Problem
+from metering.api.serializers import AlertCreation, AlertSerializer, DeadLetterSerializer
+from metering.models import DeadLetter, SpendAlert
+
+
+class NewestLettersFirst(NewestFirst):
+    """Dead letters by time of receipt."""
+
+    ordering = ("-received_at", "-id")
+
+
+@extend_schema(
+    methods=["GET"],
+    operation_id="alerts_list",
+    summary="List a customer's spend alerts",
+    responses=AlertSerializer(many=True),
+)
+@extend_schema(
+    methods=["POST"],
+    operation_id="alerts_create",
+    summary="Warn when a balance falls below a threshold",
+    request=AlertCreation,
+    responses={201: AlertSerializer, 409: OpenApiResponse(description="It exists.")},
+)
+@api_view(["GET", "POST"])
+@permission_classes([HasScope.of(GET=Scope.READ, POST=Scope.CUSTOMERS_WRITE)])
+def alert_list(request: Request, external_id: str) -> Response:
+    """List or create spend alerts of a customer."""
+    customer = customer_or_404(request, external_id)
+    if request.method == "GET":
+        paginator = NewestFirst()
+        alerts = SpendAlert.objects.filter(account__customer=customer)
+        page = paginator.paginate_queryset(alerts.select_related("account__asset"), request)
+        return paginator.get_paginated_response(AlertSerializer(page, many=True).data)
+    form = AlertCreation(data=request.data)
+    form.is_valid(raise_exception=True)
+    asset = asset_or_422(request, form.validated_data["asset"])
+    account = ledger.open_account(customer=customer, asset=asset)
+    try:
+        with transaction.atomic():
+            alert = SpendAlert.objects.create(
+                organization=organization_of(request),
+                account=account,
+                threshold=form.validated_data["threshold"],
+            )
+    except IntegrityError as error:
+        raise Problem(409, "conflict", "An alert with this threshold exists.") from error
+    return Response(AlertSerializer(alert).data, status=201)
+
+
+@extend_schema(
+    operation_id="dead_letters_list",
+    summary="List events that could not be priced",
+    responses=DeadLetterSerializer(many=True),
+)
+@api_view(["GET"])
+@permission_classes([HasScope.of(GET=Scope.READ)])
+def dead_letter_list(request: Request) -> Response:
+    """List unresolved dead letters, newest first."""
+    letters = DeadLetter.objects.for_organization(organization_of(request)).filter(resolved_at=None)
+    paginator = NewestLettersFirst()
+    page = paginator.paginate_queryset(letters, request)
+    return paginator.get_paginated_response(DeadLetterSerializer(page, many=True).data)

@@ -1,0 +1,180 @@
+"""The shapes of the events API, as answered and as documented."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from accounts.serializers import AmountField, StrictSerializer
+from metering.models import AlertFiring, DeadLetter, Event, SpendAlert
+
+
+class EventDraftSchema(serializers.Serializer[Any]):
+    """One event, as sent. Parsed by `metering.event_drafts`; here for the documentation."""
+
+    id = serializers.CharField(
+        max_length=200,
+        help_text="Yours, unique per source, for ever. A UUIDv7 is the fastest to look up.",
+    )
+    type = serializers.CharField(max_length=200)
+    customer = serializers.CharField(max_length=200, help_text="The customer's external id.")
+    timestamp = serializers.DateTimeField(required=False, help_text="Default: time of receipt.")
+    properties = serializers.DictField(required=False)
+    source = serializers.CharField(max_length=200, required=False)
+
+
+class EventBatchSchema(serializers.Serializer[Any]):
+    """Many events at once, each answered on its own."""
+
+    events = EventDraftSchema(many=True)
+
+
+class ChargeSerializer(serializers.Serializer[Any]):
+    """What an event cost in one asset, and what was left after it."""
+
+    asset = serializers.CharField()
+    amount = AmountField()
+    overage = AmountField(help_text="The part no credit paid; it will be invoiced.")
+    balance = AmountField()
+    available = AmountField()
+
+
+class OutcomeSerializer(serializers.Serializer[Any]):
+    """The answer to one event."""
+
+    id = serializers.CharField(allow_null=True)
+    status = serializers.ChoiceField(
+        choices=["recorded", "replayed", "blocked", "conflict", "invalid", "unpriced"]
+    )
+    code = serializers.IntegerField(help_text="The HTTP status this event alone would have had.")
+    asset = serializers.CharField(required=False)
+    amount = AmountField(required=False)
+    overage = AmountField(required=False)
+    balance = AmountField(required=False)
+    available = AmountField(required=False)
+    charges = ChargeSerializer(many=True, required=False)
+    reason = serializers.CharField(required=False)
+    detail = serializers.CharField(required=False)
+    needed = AmountField(required=False)
+    errors = serializers.ListField(child=serializers.DictField(), required=False)
+
+
+class BatchOutcomeSerializer(serializers.Serializer[Any]):
+    """The answers to a batch, in the order sent."""
+
+    results = OutcomeSerializer(many=True)
+    counts = serializers.DictField(child=serializers.IntegerField())
+
+
+class EventSerializer(serializers.ModelSerializer[Event]):
+    """A stored event."""
+
+    id = serializers.CharField(source="external_id")
+    customer = serializers.CharField(source="customer.external_id")
+    timestamp = serializers.DateTimeField(source="occurred_at")
+    late = serializers.BooleanField(source="is_late")
+    properties = serializers.SerializerMethodField()
+    charges = ChargeSerializer(many=True)
+
+    class Meta:
+        model = Event
+        fields = [
+            "id", "source", "type", "customer", "timestamp", "received_at", "late", "properties",
+            "charges",
+        ]  # fmt: skip
+
+    def get_properties(self, event: Event) -> dict[str, Any]:
+        """Return the properties as they came, digit for digit."""
+        return dict(event.properties)
+
+
+class LedgerLineSerializer(serializers.Serializer[Any]):
+    """One entry an event made in a ledger."""
+
+    asset = serializers.CharField(source="account.asset.code")
+    account_version = serializers.IntegerField()
+    kind = serializers.CharField()
+    amount = AmountField()
+    balance_after = AmountField()
+    grant = serializers.UUIDField(source="grant_id", allow_null=True)
+    at = serializers.DateTimeField()
+
+
+class RatedSerializer(serializers.Serializer[Any]):
+    """What one price made of an event, with the working."""
+
+    price = serializers.UUIDField(source="price_id")
+    plan_version = serializers.CharField(source="price.plan_version")
+    asset = serializers.CharField(source="price.asset.code")
+    quantity = AmountField()
+    amount = AmountField()
+    overage = AmountField()
+    working = serializers.DictField()
+
+
+class EventDetailSerializer(EventSerializer):
+    """A stored event, explained: prices, working, grants drawn."""
+
+    rated = serializers.SerializerMethodField()
+    ledger = serializers.SerializerMethodField()
+
+    class Meta(EventSerializer.Meta):
+        fields = [*EventSerializer.Meta.fields, "rated", "ledger"]
+
+    @extend_schema_field(RatedSerializer(many=True))
+    def get_rated(self, event: Event) -> Any:
+        """Return what each price made of it; the view passes the rows in the context."""
+        return RatedSerializer(self.context["rated"], many=True).data
+
+    @extend_schema_field(LedgerLineSerializer(many=True))
+    def get_ledger(self, event: Event) -> Any:
+        """Return the ledger entries it made."""
+        return LedgerLineSerializer(self.context["ledger"], many=True).data
+
+
+class DeadLetterSerializer(serializers.ModelSerializer[DeadLetter]):
+    """An event that could not be priced."""
+
+    event = serializers.CharField(source="external_id")
+    customer = serializers.CharField(source="customer_external_id")
+    timestamp = serializers.DateTimeField(source="occurred_at")
+    properties = serializers.SerializerMethodField()
+
+    class Meta:
+        model = DeadLetter
+        fields = [
+            "id", "event", "source", "type", "customer", "timestamp", "properties", "reason",
+            "detail", "received_at", "resolved_at",
+        ]  # fmt: skip
+
+    def get_properties(self, letter: DeadLetter) -> dict[str, Any]:
+        """Return the properties as they came."""
+        return dict(letter.properties)
+
+
+class AlertSerializer(serializers.ModelSerializer[SpendAlert]):
+    """A spend alert."""
+
+    asset = serializers.CharField(source="account.asset.code")
+    threshold = AmountField()
+
+    class Meta:
+        model = SpendAlert
+        fields = ["id", "asset", "threshold", "is_active", "created_at"]
+
+
+class AlertCreation(StrictSerializer):
+    """A new spend alert."""
+
+    asset = serializers.CharField(max_length=32)
+    threshold = AmountField()
+
+
+class FiringSerializer(serializers.ModelSerializer[AlertFiring]):
+    """One crossing."""
+
+    balance = AmountField()
+
+    class Meta:
+        model = AlertFiring
+        fields = ["id", "alert", "epoch", "balance", "fired_at", "delivered_at"]

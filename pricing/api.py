@@ -1,0 +1,119 @@
+"""The API of plans and subscriptions."""
+
+from typing import Any
+
+from django.utils import timezone
+from drf_spectacular.utils import OpenApiResponse, extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import api_view, permission_classes
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from accounts.api import customer_or_404
+from accounts.authentication import HasScope, organization_of
+from accounts.models import Scope
+from accounts.pagination import NewestFirst
+from accounts.problems import Problem
+from accounts.serializers import StrictSerializer
+from pricing import subscriptions
+from pricing.models import Plan, Subscription
+
+
+class PlanSerializer(serializers.ModelSerializer[Plan]):
+    """A plan and the number of its newest published version."""
+
+    published_version = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Plan
+        fields = ["code", "name", "published_version", "created_at"]
+
+    def get_published_version(self, plan: Plan) -> int | None:
+        """Return the newest published number, or null."""
+        try:
+            return subscriptions.newest_version(plan).number
+        except subscriptions.NothingPublished:
+            return None
+
+
+class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
+    """A subscription."""
+
+    customer = serializers.CharField(source="customer.external_id")
+    plan = serializers.CharField(source="plan_version.plan.code")
+    version = serializers.IntegerField(source="plan_version.number")
+
+    class Meta:
+        model = Subscription
+        fields = ["id", "customer", "plan", "version", "starts_at", "anchor_date", "ended_at"]
+
+
+class SubscriptionCreation(StrictSerializer):
+    """A new subscription."""
+
+    customer = serializers.CharField(max_length=200)
+    plan = serializers.CharField(max_length=100)
+
+
+@extend_schema(operation_id="plans_list", summary="List plans", responses=PlanSerializer(many=True))
+@api_view(["GET"])
+@permission_classes([HasScope.of(GET=Scope.READ)])
+def plan_list(request: Request) -> Response:
+    """List the organization's plans."""
+    paginator = NewestFirst()
+    plans = Plan.objects.for_organization(organization_of(request))
+    page = paginator.paginate_queryset(plans, request)
+    return paginator.get_paginated_response(PlanSerializer(page, many=True).data)
+
+
+@extend_schema(
+    methods=["GET"],
+    operation_id="subscriptions_list",
+    summary="List subscriptions",
+    responses=SubscriptionSerializer(many=True),
+)
+@extend_schema(
+    methods=["POST"],
+    operation_id="subscriptions_create",
+    summary="Put a customer on a plan",
+    request=SubscriptionCreation,
+    responses={
+        201: SubscriptionSerializer,
+        409: OpenApiResponse(description="The customer has a live subscription."),
+    },
+)
+@api_view(["GET", "POST"])
+@permission_classes([HasScope.of(GET=Scope.READ, POST=Scope.CUSTOMERS_WRITE)])
+def subscription_list(request: Request) -> Response:
+    """List subscriptions, or put a customer on a plan's newest published version."""
+    organization = organization_of(request)
+    if request.method == "GET":
+        paginator = NewestFirst()
+        rows = Subscription.objects.for_organization(organization)
+        page = paginator.paginate_queryset(
+            rows.select_related("customer", "plan_version__plan"), request
+        )
+        return paginator.get_paginated_response(SubscriptionSerializer(page, many=True).data)
+    form = SubscriptionCreation(data=request.data)
+    form.is_valid(raise_exception=True)
+    return _subscribe(request, form.validated_data)
+
+
+def _subscribe(request: Request, wanted: dict[str, Any]) -> Response:
+    customer = customer_or_404(request, wanted["customer"])
+    plan = Plan.objects.filter(organization=organization_of(request), code=wanted["plan"]).first()
+    try:
+        if plan is None:
+            raise subscriptions.NothingPublished
+        version = subscriptions.newest_version(plan)
+        subscription = subscriptions.subscribe(
+            customer=customer, plan_version=version, at=timezone.now()
+        )
+    except subscriptions.NothingPublished as error:
+        reason = "is not a plan with a published version"
+        raise Problem(
+            422, "invalid", "The request is not valid.", errors=[("plan", reason)]
+        ) from error
+    except subscriptions.AlreadySubscribed as error:
+        raise Problem(409, "conflict", "The customer has a live subscription.") from error
+    return Response(SubscriptionSerializer(subscription).data, status=201)
