@@ -6,10 +6,9 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import customers, ledger
+from accounts import customers, ledger, pagination
 from accounts.authentication import HasScope, organization_of
 from accounts.models import Asset, CreditAccount, CreditGrant, Customer, Scope
-from accounts.pagination import NewestFirst
 from accounts.problems import Problem
 from accounts.serializers import (
     CustomerBalanceSerializer,
@@ -56,15 +55,16 @@ def asset_or_422(request: Request, code: str) -> Asset:
     request=CustomerCreation,
     responses={201: CustomerSerializer, 409: OpenApiResponse(description="It exists.")},
 )
+@pagination.documented
 @api_view(["GET", "POST"])
 @permission_classes([_READ_AND_WRITE])
 def customer_list(request: Request) -> Response:
     """List the organization's customers, newest first, or create one."""
     organization = organization_of(request)
     if request.method == "GET":
-        paginator = NewestFirst()
-        page = paginator.paginate_queryset(Customer.objects.for_organization(organization), request)
-        return paginator.get_paginated_response(CustomerSerializer(page, many=True).data)
+        return pagination.page(
+            request, Customer.objects.for_organization(organization), CustomerSerializer
+        )
     form = CustomerCreation(data=request.data)
     form.is_valid(raise_exception=True)
     try:
@@ -142,16 +142,15 @@ def customer_balance(request: Request, external_id: str) -> Response:
     request=GrantCreation,
     responses={201: GrantSerializer, 409: OpenApiResponse(description="Granted before.")},
 )
+@pagination.documented
 @api_view(["GET", "POST"])
 @permission_classes([_READ_AND_WRITE])
 def grant_list(request: Request, external_id: str) -> Response:
     """List a customer's grants, newest first, or give credit."""
     customer = customer_or_404(request, external_id)
     if request.method == "GET":
-        paginator = NewestFirst()
         grants = CreditGrant.objects.filter(account__customer=customer)
-        page = paginator.paginate_queryset(grants.select_related("account__asset"), request)
-        return paginator.get_paginated_response(GrantSerializer(page, many=True).data)
+        return pagination.page(request, grants.select_related("account__asset"), GrantSerializer)
     form = GrantCreation(data=request.data)
     form.is_valid(raise_exception=True)
     terms = dict(form.validated_data)

@@ -8,9 +8,9 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts import pagination
 from accounts.authentication import HasScope, organization_of
 from accounts.models import Scope
-from accounts.pagination import NewestFirst
 from accounts.problems import Problem
 from accounts.serializers import AmountField
 from invoicing.models import Invoice, InvoiceLine
@@ -58,6 +58,7 @@ _READ = HasScope.of(GET=Scope.READ)
     parameters=[OpenApiParameter("customer", str, description="Only this customer's.")],
     responses=InvoiceSerializer(many=True),
 )
+@pagination.documented
 @api_view(["GET"])
 @permission_classes([_READ])
 def invoice_list(request: Request) -> Response:
@@ -68,9 +69,7 @@ def invoice_list(request: Request) -> Response:
     external_id = request.query_params.get("customer")
     if external_id is not None:
         invoices = invoices.filter(customer__external_id=external_id.replace("\0", ""))
-    paginator = NewestFirst()
-    page = paginator.paginate_queryset(invoices.prefetch_related("lines"), request)
-    return paginator.get_paginated_response(InvoiceSerializer(page, many=True).data)
+    return pagination.page(request, invoices.prefetch_related("lines"), InvoiceSerializer)
 
 
 @extend_schema(operation_id="invoices_get", summary="One invoice", responses=InvoiceSerializer)

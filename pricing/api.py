@@ -9,10 +9,10 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts import pagination
 from accounts.api import customer_or_404
 from accounts.authentication import HasScope, organization_of
 from accounts.models import Scope
-from accounts.pagination import NewestFirst
 from accounts.problems import Problem
 from accounts.serializers import StrictSerializer
 from pricing import subscriptions
@@ -56,14 +56,13 @@ class SubscriptionCreation(StrictSerializer):
 
 
 @extend_schema(operation_id="plans_list", summary="List plans", responses=PlanSerializer(many=True))
+@pagination.documented
 @api_view(["GET"])
 @permission_classes([HasScope.of(GET=Scope.READ)])
 def plan_list(request: Request) -> Response:
     """List the organization's plans."""
-    paginator = NewestFirst()
     plans = Plan.objects.for_organization(organization_of(request))
-    page = paginator.paginate_queryset(plans, request)
-    return paginator.get_paginated_response(PlanSerializer(page, many=True).data)
+    return pagination.page(request, plans, PlanSerializer)
 
 
 @extend_schema(
@@ -82,18 +81,17 @@ def plan_list(request: Request) -> Response:
         409: OpenApiResponse(description="The customer has a live subscription."),
     },
 )
+@pagination.documented
 @api_view(["GET", "POST"])
 @permission_classes([HasScope.of(GET=Scope.READ, POST=Scope.CUSTOMERS_WRITE)])
 def subscription_list(request: Request) -> Response:
     """List subscriptions, or put a customer on a plan's newest published version."""
     organization = organization_of(request)
     if request.method == "GET":
-        paginator = NewestFirst()
         rows = Subscription.objects.for_organization(organization)
-        page = paginator.paginate_queryset(
-            rows.select_related("customer", "plan_version__plan"), request
+        return pagination.page(
+            request, rows.select_related("customer", "plan_version__plan"), SubscriptionSerializer
         )
-        return paginator.get_paginated_response(SubscriptionSerializer(page, many=True).data)
     form = SubscriptionCreation(data=request.data)
     form.is_valid(raise_exception=True)
     return _subscribe(request, form.validated_data)

@@ -6,17 +6,16 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import ledger
+from accounts import ledger, pagination
 from accounts.api import asset_or_422, customer_or_404
 from accounts.authentication import HasScope, organization_of
 from accounts.models import Scope
-from accounts.pagination import NewestFirst
 from accounts.problems import Problem
 from metering.api.serializers import AlertCreation, AlertSerializer, DeadLetterSerializer
 from metering.models import DeadLetter, SpendAlert
 
 
-class NewestLettersFirst(NewestFirst):
+class NewestLettersFirst(pagination.NewestFirst):
     """Dead letters by time of receipt."""
 
     ordering = ("-received_at", "-id")
@@ -35,16 +34,15 @@ class NewestLettersFirst(NewestFirst):
     request=AlertCreation,
     responses={201: AlertSerializer, 409: OpenApiResponse(description="It exists.")},
 )
+@pagination.documented
 @api_view(["GET", "POST"])
 @permission_classes([HasScope.of(GET=Scope.READ, POST=Scope.CUSTOMERS_WRITE)])
 def alert_list(request: Request, external_id: str) -> Response:
     """List or create spend alerts of a customer."""
     customer = customer_or_404(request, external_id)
     if request.method == "GET":
-        paginator = NewestFirst()
         alerts = SpendAlert.objects.filter(account__customer=customer)
-        page = paginator.paginate_queryset(alerts.select_related("account__asset"), request)
-        return paginator.get_paginated_response(AlertSerializer(page, many=True).data)
+        return pagination.page(request, alerts.select_related("account__asset"), AlertSerializer)
     form = AlertCreation(data=request.data)
     form.is_valid(raise_exception=True)
     asset = asset_or_422(request, form.validated_data["asset"])
@@ -66,11 +64,10 @@ def alert_list(request: Request, external_id: str) -> Response:
     summary="List events that could not be priced",
     responses=DeadLetterSerializer(many=True),
 )
+@pagination.documented
 @api_view(["GET"])
 @permission_classes([HasScope.of(GET=Scope.READ)])
 def dead_letter_list(request: Request) -> Response:
     """List unresolved dead letters, newest first."""
     letters = DeadLetter.objects.for_organization(organization_of(request)).filter(resolved_at=None)
-    paginator = NewestLettersFirst()
-    page = paginator.paginate_queryset(letters, request)
-    return paginator.get_paginated_response(DeadLetterSerializer(page, many=True).data)
+    return pagination.page(request, letters, DeadLetterSerializer, paginator=NewestLettersFirst)

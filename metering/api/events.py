@@ -11,10 +11,10 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from accounts import pagination
 from accounts.api import customer_or_404
 from accounts.authentication import HasScope, organization_of
 from accounts.models import LedgerEntry, Organization, Scope
-from accounts.pagination import NewestFirst
 from accounts.problems import CONTENT_TYPE, Problem, body
 from metering import event_drafts, ingestion
 from metering.api.serializers import (
@@ -40,7 +40,7 @@ CODES = {
 ACCEPTED = (Status.RECORDED, Status.REPLAYED)
 
 
-class NewestEventsFirst(NewestFirst):
+class NewestEventsFirst(pagination.NewestFirst):
     """Events of one customer by the time they happened."""
 
     ordering = ("-occurred_at", "-key")
@@ -74,6 +74,7 @@ class NewestEventsFirst(NewestFirst):
     parameters=[OpenApiParameter("customer", str, required=True)],
     responses=EventSerializer(many=True),
 )
+@pagination.documented
 @api_view(["GET", "POST"])
 @permission_classes([HasScope.of(GET=Scope.READ, POST=Scope.EVENTS_WRITE)])
 def events(request: Request) -> Response:
@@ -153,9 +154,9 @@ def _list_events(request: Request) -> Response:
         )
     customer = customer_or_404(request, external_id)
     stored = Event.objects.filter(organization=organization_of(request), customer=customer)
-    paginator = NewestEventsFirst()
-    page = paginator.paginate_queryset(stored.select_related("customer"), request)
-    return paginator.get_paginated_response(EventSerializer(page, many=True).data)
+    return pagination.page(
+        request, stored.select_related("customer"), EventSerializer, paginator=NewestEventsFirst
+    )
 
 
 @extend_schema(
