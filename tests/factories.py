@@ -13,7 +13,14 @@ import uuid
 from decimal import Decimal
 from typing import Any
 
-import factory
+from factory.declarations import (
+    LazyAttribute,
+    LazyFunction,
+    SelfAttribute,
+    Sequence,
+    SubFactory,
+    Trait,
+)
 from factory.django import DjangoModelFactory
 
 from accounts import ledger
@@ -65,8 +72,8 @@ class OrganizationFactory(DjangoModelFactory[Organization]):
     class Meta:
         model = Organization
 
-    slug = factory.Sequence("organization-{}".format)
-    name = factory.Sequence("Organization {}".format)
+    slug = Sequence("organization-{}".format)
+    name = Sequence("Organization {}".format)
 
 
 class UserFactory(DjangoModelFactory[User]):
@@ -74,10 +81,10 @@ class UserFactory(DjangoModelFactory[User]):
         model = User
 
     class Params:
-        staff = factory.Trait(is_superuser=True)
+        staff = Trait(is_superuser=True)
 
-    email = factory.Sequence("person{}@example.com".format)
-    name = factory.Sequence("Person {}".format)
+    email = Sequence("person{}@example.com".format)
+    name = Sequence("Person {}".format)
     password = PASSWORD
 
     @classmethod
@@ -90,11 +97,11 @@ class MembershipFactory(DjangoModelFactory[Membership]):
         model = Membership
 
     class Params:
-        admin = factory.Trait(role=Role.ADMIN)
-        analyst = factory.Trait(role=Role.ANALYST)
+        admin = Trait(role=Role.ADMIN)
+        analyst = Trait(role=Role.ANALYST)
 
-    organization = factory.SubFactory(OrganizationFactory)
-    user = factory.SubFactory(UserFactory)
+    organization = SubFactory(OrganizationFactory)
+    user = SubFactory(UserFactory)
     role = Role.OWNER
 
 
@@ -102,19 +109,19 @@ class CustomerFactory(DjangoModelFactory[Customer]):
     class Meta:
         model = Customer
 
-    organization = factory.SubFactory(OrganizationFactory)
-    external_id = factory.Sequence("customer-{}".format)
-    name = factory.Sequence("Customer {}".format)
-    email = factory.LazyAttribute(lambda row: f"{row.external_id}@example.com")
+    organization = SubFactory(OrganizationFactory)
+    external_id = Sequence("customer-{}".format)
+    name = Sequence("Customer {}".format)
+    email = LazyAttribute(lambda row: f"{row.external_id}@example.com")
 
 
 class PortalMembershipFactory(DjangoModelFactory[PortalMembership]):
     class Meta:
         model = PortalMembership
 
-    customer = factory.SubFactory(CustomerFactory)
-    organization = factory.SelfAttribute("customer.organization")
-    user = factory.SubFactory(UserFactory)
+    customer = SubFactory(CustomerFactory)
+    organization = SelfAttribute("customer.organization")
+    user = SubFactory(UserFactory)
 
 
 class ApiKeyFactory(DjangoModelFactory[ApiKey]):
@@ -124,13 +131,13 @@ class ApiKeyFactory(DjangoModelFactory[ApiKey]):
         model = ApiKey
 
     class Params:
-        revoked = factory.Trait(revoked_at=NOW)
+        revoked = Trait(revoked_at=NOW)
 
-    organization = factory.SubFactory(OrganizationFactory)
-    name = factory.Sequence("Key {}".format)
-    prefix = factory.Sequence("dd_test_{}".format)
-    key_hash = factory.Sequence(lambda n: hashlib.sha256(str(n).encode()).digest())
-    scopes = factory.LazyFunction(lambda: [Scope.ADMIN])
+    organization = SubFactory(OrganizationFactory)
+    name = Sequence("Key {}".format)
+    prefix = Sequence("dd_test_{}".format)
+    key_hash = Sequence(lambda n: hashlib.sha256(str(n).encode()).digest())
+    scopes = LazyFunction(lambda: [Scope.ADMIN])
 
 
 class AssetFactory(DjangoModelFactory[Asset]):
@@ -138,9 +145,9 @@ class AssetFactory(DjangoModelFactory[Asset]):
         model = Asset
 
     class Params:
-        own_unit = factory.Trait(code="credits", name="Credits", scale=0, is_currency=False)
+        own_unit = Trait(code="credits", name="Credits", scale=0, is_currency=False)
 
-    organization = factory.SubFactory(OrganizationFactory)
+    organization = SubFactory(OrganizationFactory)
     code = "USD"
     name = "US dollar"
     scale = 2
@@ -151,11 +158,11 @@ class CreditAccountFactory(DjangoModelFactory[CreditAccount]):
         model = CreditAccount
 
     class Params:
-        overdraft = factory.Trait(floor=Decimal(-50))
+        overdraft = Trait(floor=Decimal(-50))
 
-    customer = factory.SubFactory(CustomerFactory)
-    organization = factory.SelfAttribute("customer.organization")
-    asset = factory.SubFactory(AssetFactory, organization=factory.SelfAttribute("..organization"))
+    customer = SubFactory(CustomerFactory)
+    organization = SelfAttribute("customer.organization")
+    asset = SubFactory(AssetFactory, organization=SelfAttribute("..organization"))
 
 
 class CreditGrantFactory(DjangoModelFactory[CreditGrant]):
@@ -163,13 +170,13 @@ class CreditGrantFactory(DjangoModelFactory[CreditGrant]):
         model = CreditGrant
 
     class Params:
-        promotional = factory.Trait(category=Category.PROMOTIONAL)
-        included = factory.Trait(category=Category.INCLUDED)
-        refund = factory.Trait(category=Category.REFUND)
-        expiring = factory.Trait(expires_at=NOW + DAY)
-        coming = factory.Trait(effective_at=NOW + DAY)
+        promotional = Trait(category=Category.PROMOTIONAL)
+        included = Trait(category=Category.INCLUDED)
+        refund = Trait(category=Category.REFUND)
+        expiring = Trait(expires_at=NOW + DAY)
+        coming = Trait(effective_at=NOW + DAY)
 
-    account = factory.SubFactory(CreditAccountFactory)
+    account = SubFactory(CreditAccountFactory)
     amount = Decimal(100)
     category = Category.PAID
     at = SINCE
@@ -184,15 +191,13 @@ class HoldFactory(DjangoModelFactory[Hold]):
         model = Hold
 
     class Params:
-        captured_in_full = factory.Trait(
-            state=HoldState.CAPTURED, captured=Decimal(10), ended_at=NOW
-        )
-        released = factory.Trait(state=HoldState.RELEASED, ended_at=NOW)
-        expired = factory.Trait(state=HoldState.EXPIRED, ended_at=NOW)
+        captured_in_full = Trait(state=HoldState.CAPTURED, captured=Decimal(10), ended_at=NOW)
+        released = Trait(state=HoldState.RELEASED, ended_at=NOW)
+        expired = Trait(state=HoldState.EXPIRED, ended_at=NOW)
 
-    account = factory.SubFactory(CreditAccountFactory)
-    organization = factory.SelfAttribute("account.organization")
-    reference = factory.LazyFunction(uuid.uuid4)
+    account = SubFactory(CreditAccountFactory)
+    organization = SelfAttribute("account.organization")
+    reference = LazyFunction(uuid.uuid4)
     amount = Decimal(10)
     expires_at = NOW + DAY
 
@@ -202,11 +207,11 @@ class MeterFactory(DjangoModelFactory[Meter]):
         model = Meter
 
     class Params:
-        counting = factory.Trait(aggregation=Aggregation.COUNT, quantity_property="")
+        counting = Trait(aggregation=Aggregation.COUNT, quantity_property="")
 
-    organization = factory.SubFactory(OrganizationFactory)
-    code = factory.Sequence("meter_{}".format)
-    name = factory.Sequence("Meter {}".format)
+    organization = SubFactory(OrganizationFactory)
+    code = Sequence("meter_{}".format)
+    name = Sequence("Meter {}".format)
     event_type = "video.rendered"
     aggregation = Aggregation.SUM
     quantity_property = "minutes"
@@ -216,9 +221,9 @@ class PlanFactory(DjangoModelFactory[Plan]):
     class Meta:
         model = Plan
 
-    organization = factory.SubFactory(OrganizationFactory)
-    code = factory.Sequence("plan-{}".format)
-    name = factory.Sequence("Plan {}".format)
+    organization = SubFactory(OrganizationFactory)
+    code = Sequence("plan-{}".format)
+    name = Sequence("Plan {}".format)
 
 
 class PlanVersionFactory(DjangoModelFactory[PlanVersion]):
@@ -228,10 +233,10 @@ class PlanVersionFactory(DjangoModelFactory[PlanVersion]):
         model = PlanVersion
 
     class Params:
-        published = factory.Trait(state=VersionState.PUBLISHED, published_at=SINCE)
+        published = Trait(state=VersionState.PUBLISHED, published_at=SINCE)
 
-    plan = factory.SubFactory(PlanFactory)
-    organization = factory.SelfAttribute("plan.organization")
+    plan = SubFactory(PlanFactory)
+    organization = SelfAttribute("plan.organization")
 
 
 class PriceFactory(DjangoModelFactory[Price]):
@@ -240,11 +245,11 @@ class PriceFactory(DjangoModelFactory[Price]):
     class Meta:
         model = Price
 
-    plan_version = factory.SubFactory(PlanVersionFactory)
-    organization = factory.SelfAttribute("plan_version.organization")
-    meter = factory.SubFactory(MeterFactory, organization=factory.SelfAttribute("..organization"))
-    asset = factory.SubFactory(AssetFactory, organization=factory.SelfAttribute("..organization"))
-    definition = factory.LazyFunction(lambda: {"charge_model": "per_unit", "unit_amount": "0.01"})
+    plan_version = SubFactory(PlanVersionFactory)
+    organization = SelfAttribute("plan_version.organization")
+    meter = SubFactory(MeterFactory, organization=SelfAttribute("..organization"))
+    asset = SubFactory(AssetFactory, organization=SelfAttribute("..organization"))
+    definition = LazyFunction(lambda: {"charge_model": "per_unit", "unit_amount": "0.01"})
 
 
 class SubscriptionFactory(DjangoModelFactory[Subscription]):
@@ -252,14 +257,14 @@ class SubscriptionFactory(DjangoModelFactory[Subscription]):
         model = Subscription
 
     class Params:
-        ended = factory.Trait(ended_at=NOW)
+        ended = Trait(ended_at=NOW)
 
-    customer = factory.SubFactory(CustomerFactory)
-    organization = factory.SelfAttribute("customer.organization")
-    plan_version = factory.SubFactory(
+    customer = SubFactory(CustomerFactory)
+    organization = SelfAttribute("customer.organization")
+    plan_version = SubFactory(
         PlanVersionFactory,
         published=True,
-        plan__organization=factory.SelfAttribute("...organization"),
+        plan__organization=SelfAttribute("...organization"),
     )
     starts_at = SINCE
     anchor_date = SINCE.date()
@@ -272,12 +277,12 @@ class BillingPeriodFactory(DjangoModelFactory[BillingPeriod]):
         model = BillingPeriod
 
     class Params:
-        closed = factory.Trait(closed_at=_APRIL)
-        invoiced = factory.Trait(closed_at=_APRIL, invoiced_at=_APRIL)
+        closed = Trait(closed_at=_APRIL)
+        invoiced = Trait(closed_at=_APRIL, invoiced_at=_APRIL)
 
-    subscription = factory.SubFactory(SubscriptionFactory)
-    organization = factory.SelfAttribute("subscription.organization")
-    customer = factory.SelfAttribute("subscription.customer")
+    subscription = SubFactory(SubscriptionFactory)
+    organization = SelfAttribute("subscription.organization")
+    customer = SelfAttribute("subscription.customer")
     starts_at = _MARCH
     ends_at = _APRIL
 
@@ -286,10 +291,10 @@ class UsageTotalFactory(DjangoModelFactory[UsageTotal]):
     class Meta:
         model = UsageTotal
 
-    period = factory.SubFactory(BillingPeriodFactory)
-    organization = factory.SelfAttribute("period.organization")
-    price = factory.SubFactory(
-        PriceFactory, plan_version__plan__organization=factory.SelfAttribute("....organization")
+    period = SubFactory(BillingPeriodFactory)
+    organization = SelfAttribute("period.organization")
+    price = SubFactory(
+        PriceFactory, plan_version__plan__organization=SelfAttribute("....organization")
     )
 
 
@@ -299,17 +304,17 @@ class EventFactory(DjangoModelFactory[Event]):
     class Meta:
         model = Event
 
-    period = factory.SubFactory(BillingPeriodFactory)
-    organization = factory.SelfAttribute("period.organization")
-    customer = factory.SelfAttribute("period.customer")
-    key = factory.LazyFunction(uuid.uuid4)
-    external_id = factory.Sequence("event-{}".format)
+    period = SubFactory(BillingPeriodFactory)
+    organization = SelfAttribute("period.organization")
+    customer = SelfAttribute("period.customer")
+    key = LazyFunction(uuid.uuid4)
+    external_id = Sequence("event-{}".format)
     type = "video.rendered"
     occurred_at = NOW
     received_at = NOW
-    properties = factory.LazyFunction(lambda: {"minutes": "1", "speed": "fast"})
+    properties = LazyFunction(lambda: {"minutes": "1", "speed": "fast"})
     payload_hash = bytes(16)
-    charges = factory.LazyFunction(list)
+    charges = LazyFunction(list)
 
 
 class RatedEventFactory(DjangoModelFactory[RatedEvent]):
@@ -317,16 +322,16 @@ class RatedEventFactory(DjangoModelFactory[RatedEvent]):
         model = RatedEvent
 
     class Params:
-        event = factory.SubFactory(EventFactory)
+        event = SubFactory(EventFactory)
 
-    organization = factory.SelfAttribute("event.organization")
-    event_key = factory.SelfAttribute("event.key")
-    price = factory.SubFactory(
-        PriceFactory, plan_version__plan__organization=factory.SelfAttribute("....organization")
+    organization = SelfAttribute("event.organization")
+    event_key = SelfAttribute("event.key")
+    price = SubFactory(
+        PriceFactory, plan_version__plan__organization=SelfAttribute("....organization")
     )
     quantity = Decimal(1)
     amount = Decimal("0.01")
-    working = factory.LazyFunction(dict)
+    working = LazyFunction(dict)
 
 
 class DeadLetterFactory(DjangoModelFactory[DeadLetter]):
@@ -334,16 +339,16 @@ class DeadLetterFactory(DjangoModelFactory[DeadLetter]):
         model = DeadLetter
 
     class Params:
-        resolved = factory.Trait(resolved_at=NOW)
+        resolved = Trait(resolved_at=NOW)
 
-    organization = factory.SubFactory(OrganizationFactory)
-    key = factory.LazyFunction(uuid.uuid4)
-    external_id = factory.Sequence("dead-{}".format)
+    organization = SubFactory(OrganizationFactory)
+    key = LazyFunction(uuid.uuid4)
+    external_id = Sequence("dead-{}".format)
     type = "video.rendered"
     customer_external_id = "nobody"
     occurred_at = NOW
     received_at = NOW
-    properties = factory.LazyFunction(dict)
+    properties = LazyFunction(dict)
     reason = "no_subscription"
     detail = "no subscribed customer has this external id"
 
@@ -352,8 +357,8 @@ class SpendAlertFactory(DjangoModelFactory[SpendAlert]):
     class Meta:
         model = SpendAlert
 
-    account = factory.SubFactory(CreditAccountFactory)
-    organization = factory.SelfAttribute("account.organization")
+    account = SubFactory(CreditAccountFactory)
+    organization = SelfAttribute("account.organization")
     threshold = Decimal(50)
 
 
@@ -362,12 +367,12 @@ class AlertFiringFactory(DjangoModelFactory[AlertFiring]):
         model = AlertFiring
 
     class Params:
-        delivered = factory.Trait(delivered_at=NOW, attempts=1)
+        delivered = Trait(delivered_at=NOW, attempts=1)
 
-    alert = factory.SubFactory(SpendAlertFactory)
-    organization = factory.SelfAttribute("alert.organization")
-    account = factory.SelfAttribute("alert.account")
-    epoch = factory.Sequence(lambda n: n + 1)
+    alert = SubFactory(SpendAlertFactory)
+    organization = SelfAttribute("alert.organization")
+    account = SelfAttribute("alert.account")
+    epoch = Sequence(lambda n: n + 1)
     balance = Decimal(49)
     fired_at = NOW
 
@@ -376,7 +381,7 @@ class NumberSeriesFactory(DjangoModelFactory[NumberSeries]):
     class Meta:
         model = NumberSeries
 
-    organization = factory.SubFactory(OrganizationFactory)
+    organization = SubFactory(OrganizationFactory)
 
 
 class InvoiceFactory(DjangoModelFactory[Invoice]):
@@ -386,25 +391,25 @@ class InvoiceFactory(DjangoModelFactory[Invoice]):
         model = Invoice
 
     class Params:
-        final = factory.Trait(
+        final = Trait(
             state=InvoiceState.FINALIZED,
-            number=factory.Sequence(lambda n: n + 1),
+            number=Sequence(lambda n: n + 1),
             finalized_at=NOW,
         )
 
-    period = factory.SubFactory(BillingPeriodFactory, closed=True)
-    organization = factory.SelfAttribute("period.organization")
-    customer = factory.SelfAttribute("period.customer")
-    asset = factory.SubFactory(AssetFactory, organization=factory.SelfAttribute("..organization"))
+    period = SubFactory(BillingPeriodFactory, closed=True)
+    organization = SelfAttribute("period.organization")
+    customer = SelfAttribute("period.customer")
+    asset = SubFactory(AssetFactory, organization=SelfAttribute("..organization"))
 
 
 class InvoiceLineFactory(DjangoModelFactory[InvoiceLine]):
     class Meta:
         model = InvoiceLine
 
-    invoice = factory.SubFactory(InvoiceFactory)
-    organization = factory.SelfAttribute("invoice.organization")
-    position = factory.Sequence(lambda n: n)
+    invoice = SubFactory(InvoiceFactory)
+    organization = SelfAttribute("invoice.organization")
+    position = Sequence(lambda n: n)
     description = "Video minutes"
     quantity = Decimal(10)
     usage_amount = Decimal(10)
