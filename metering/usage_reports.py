@@ -77,9 +77,10 @@ def spend_by_day(
     """
     midnights = _midnights(ZoneInfo(customer.time_zone), at=at, days=days)
     key = f"spend:{customer.id}:{customer.time_zone}:{midnights[0]:%Y%m%d}:{days}"
-    past: dict[uuid.UUID, dict[int, Decimal]] = cache.get_or_set(
-        key, lambda: _spend_between(customer, midnights[:-1]), _PAST_KEPT_SECONDS
-    )
+    past: dict[uuid.UUID, dict[int, Decimal]] | None = cache.get(key)
+    if past is None:
+        past = _spend_between(customer, midnights[:-1])
+        cache.set(key, past, _PAST_KEPT_SECONDS)
     today = _spend_between(customer, midnights[-2:])
     return {
         asset_id: [
@@ -125,7 +126,7 @@ def _spend_between(
     customer: Customer, bounds: Sequence[dt.datetime]
 ) -> dict[uuid.UUID, dict[int, Decimal]]:
     """Return the spend between each two neighbouring bounds, numbered from 1, by asset id."""
-    parameters = {
+    parameters: dict[str, Any] = {
         "bounds": list(bounds),
         "organization": customer.organization_id,
         "customer": customer.id,

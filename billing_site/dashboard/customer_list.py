@@ -1,0 +1,106 @@
+"""What the operator's list of customers shows: one page of it in a fixed number of queries."""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.core.paginator import Page, Paginator
+from django.db.models import OuterRef, Q, QuerySet, Subquery
+
+from accounts.models import Customer, Organization
+from accounts.money import ZERO
+from billing_site.dashboard import balances
+from metering import usage_reports
+from metering.models import Event
+
+CUSTOMERS_PER_PAGE = 25
+SEARCH_LENGTH_MAX = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccountLine:
+    """One account of a listed customer."""
+
+    balance: balances.AccountBalance
+    spent: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerLine:
+    """One customer of the list."""
+
+    customer: Customer
+    accounts: Sequence[AccountLine]
+    last_event_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CustomerList:
+    """One page of an organization's customers."""
+
+    page: Page[Customer]
+    lines: Sequence[CustomerLine]
+    total: int
+
+
+def read(
+    organization: Organization, *, search: str, page_number: str, at: dt.datetime
+) -> CustomerList:
+    """Return the customers whose external id or name contains `search`, by external id.
+
+    A page number that is no number, or out of range, gives the nearest page there is.
+    """
+    customers = Customer.objects.for_organization(organization)
+    found = customers.filter(_matches(search)).order_by("external_id")
+    page = Paginator(_with_last_event(found), CUSTOMERS_PER_PAGE).get_page(page_number)
+    return CustomerList(
+        page=page,
+        lines=_lines(organization, list(page.object_list), at=at),
+        total=page.paginator.count,
+    )
+
+
+def _matches(search: str) -> Q:
+    # PostgreSQL cannot hold a NUL character, so no customer contains one.
+    words = search[:SEARCH_LENGTH_MAX].replace("\0", "").split()
+    matches = Q()
+    for word in words:
+        matches &= Q(external_id__icontains=word) | Q(name__icontains=word)
+    return matches
+
+
+def _with_last_event(customers: QuerySet[Customer]) -> QuerySet[Customer]:
+    newest = (
+        Event.objects.filter(organization=OuterRef("organization"), customer=OuterRef("pk"))
+        .order_by("-occurred_at")
+        .values("occurred_at")[:1]
+    )
+    return customers.annotate(last_event_at=Subquery(newest))
+
+
+def _lines(
+    organization: Organization, customers: Sequence[Customer], *, at: dt.datetime
+) -> list[CustomerLine]:
+    ids = [customer.id for customer in customers]
+    accounts = balances.read_accounts(organization_id=organization.id, customer_ids=ids, at=at)
+    spent = usage_reports.spend_in_open_periods(organization_id=organization.id, customer_ids=ids)
+    return [
+        CustomerLine(
+            customer=customer,
+            accounts=[
+                AccountLine(balance=balance, spent=spent.get((customer.id, balance.asset.id), ZERO))
+                for balance in _worth_listing(accounts[customer.id])
+            ],
+            last_event_at=customer.last_event_at,  # type: ignore[attr-defined]
+        )
+        for customer in customers
+    ]
+
+
+def _worth_listing(
+    accounts: Sequence[balances.AccountBalance],
+) -> Sequence[balances.AccountBalance]:
+    """Leave out accounts that were never used, unless the customer has no other."""
+    used = [account for account in accounts if account.standing != balances.Standing.UNUSED]
+    return used or accounts
