@@ -168,7 +168,7 @@ class Supervisor:
         children.stop(process, polite=signal.SIGKILL, seconds=5)
         self._output.show(0)
 
-    def _ask_stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002
+    def _ask_stop(self, number: int, frame: FrameType | None) -> None:
         # Ctrl-C often arrives twice, from the terminal and from a launcher: once is enough.
         self._stop_asked = True
 
