@@ -1,0 +1,83 @@
+"""Assets, which people name, and the books, which only the ledger writes."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from accounts import money
+from accounts.models import Asset, CreditAccount, CreditGrant
+from accounts.tenant_admin import ReadOnlyAdmin, TenantModelAdmin
+
+
+@admin.register(Asset)
+class AssetAdmin(TenantModelAdmin):
+    """Currencies and units of the organization's own."""
+
+    fields = ["code", "name", "is_currency", "scale"]
+    list_display = ["code", "name", "is_currency", "scale"]
+    search_fields = ["code", "name"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Keep what amounts already written depend on."""
+        return ["code", "is_currency", "scale"] if obj else []
+
+
+@admin.register(CreditAccount)
+class CreditAccountAdmin(ReadOnlyAdmin):
+    """Balances as they are booked."""
+
+    fields = ["customer", "asset", "posted_amount", "held_amount", "floor_amount", "created_at"]
+    list_display = ["customer", "asset", "posted_amount", "held_amount", "floor_amount"]
+    list_filter = ["asset"]
+    list_select_related = ["customer", "asset"]
+    search_fields = ["customer__external_id", "customer__name"]
+    show_full_result_count = False
+
+    @admin.display(description="Posted", ordering="balance")
+    def posted_amount(self, account: CreditAccount) -> str:
+        """Return the balance for people."""
+        return money.to_display(account.balance, scale=account.asset.scale)
+
+    @admin.display(description="Held", ordering="held")
+    def held_amount(self, account: CreditAccount) -> str:
+        """Return what open holds reserve."""
+        return money.to_display(account.held, scale=account.asset.scale)
+
+    @admin.display(description="Floor", ordering="floor")
+    def floor_amount(self, account: CreditAccount) -> str:
+        """Return how low the balance may go."""
+        return money.to_display(account.floor, scale=account.asset.scale)
+
+
+@admin.register(CreditGrant)
+class CreditGrantAdmin(ReadOnlyAdmin):
+    """Grants and what is left of them."""
+
+    fields = [
+        "account",
+        "name",
+        "given_amount",
+        "left_amount",
+        "category",
+        "priority",
+        "effective_at",
+        "expires_at",
+        "meters",
+        "reference",
+    ]
+    list_display = ["account", "given_amount", "left_amount", "category", "expires_at", "name"]
+    list_filter = ["category"]
+    list_select_related = ["account__customer", "account__asset"]
+    search_fields = ["account__customer__external_id", "account__customer__name", "reference"]
+    show_full_result_count = False
+
+    @admin.display(description="Amount", ordering="amount")
+    def given_amount(self, grant: CreditGrant) -> str:
+        """Return the whole grant."""
+        return money.to_display(grant.amount, scale=grant.account.asset.scale)
+
+    @admin.display(description="Left", ordering="remaining")
+    def left_amount(self, grant: CreditGrant) -> str:
+        """Return what usage, expiry and debts have not taken yet."""
+        return money.to_display(grant.remaining, scale=grant.account.asset.scale)

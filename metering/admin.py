@@ -1,0 +1,88 @@
+"""Admin pages of usage: spend alerts are set here, the rest is looked at."""
+
+from django.contrib import admin
+
+from accounts import money
+from accounts.tenant_admin import ReadOnlyAdmin, TenantModelAdmin
+from metering.models import AlertFiring, BillingPeriod, DeadLetter, SpendAlert
+
+
+@admin.register(SpendAlert)
+class SpendAlertAdmin(TenantModelAdmin):
+    """Thresholds on balances. One that has fired is switched off instead of deleted."""
+
+    fields = ["account", "threshold", "is_active"]
+    list_display = ["account", "threshold_amount", "is_active", "created_at"]
+    list_filter = ["is_active"]
+    list_select_related = ["account__customer", "account__asset"]
+    search_fields = ["account__customer__external_id", "account__customer__name"]
+    autocomplete_fields = ["account"]
+
+    @admin.display(description="Below", ordering="threshold")
+    def threshold_amount(self, alert: SpendAlert) -> str:
+        """Return the threshold for people."""
+        return money.to_display(alert.threshold, scale=alert.account.asset.scale)
+
+
+@admin.register(AlertFiring)
+class AlertFiringAdmin(ReadOnlyAdmin):
+    """Crossings, and whether their mail was delivered."""
+
+    fields = [
+        "account",
+        "alert",
+        "balance_amount",
+        "fired_at",
+        "delivered_at",
+        "attempts",
+        "last_error",
+    ]
+    list_display = ["account", "balance_amount", "fired_at", "delivered_at", "attempts"]
+    list_select_related = ["account__customer", "account__asset", "alert"]
+    search_fields = ["account__customer__external_id", "account__customer__name"]
+    show_full_result_count = False
+
+    @admin.display(description="Balance", ordering="balance")
+    def balance_amount(self, firing: AlertFiring) -> str:
+        """Return the balance right after the crossing."""
+        return money.to_display(firing.balance, scale=firing.account.asset.scale)
+
+
+@admin.register(BillingPeriod)
+class BillingPeriodAdmin(ReadOnlyAdmin):
+    """Periods, open and closed."""
+
+    fields = ["customer", "subscription", "starts_at", "ends_at", "closed_at", "invoiced_at"]
+    list_display = ["customer", "starts_at", "ends_at", "closed_at", "invoiced_at"]
+    list_select_related = ["customer"]
+    search_fields = ["customer__external_id", "customer__name"]
+    show_full_result_count = False
+
+
+@admin.register(DeadLetter)
+class DeadLetterAdmin(ReadOnlyAdmin):
+    """Events that could not be priced, with the reason."""
+
+    fields = [
+        "external_id",
+        "source",
+        "type",
+        "customer_external_id",
+        "occurred_at",
+        "received_at",
+        "properties",
+        "reason",
+        "detail",
+        "resolved_at",
+    ]
+    list_display = [
+        "external_id",
+        "type",
+        "customer_external_id",
+        "reason",
+        "received_at",
+        "resolved_at",
+    ]
+    list_filter = ["reason"]
+    search_fields = ["external_id", "customer_external_id"]
+    show_full_result_count = False

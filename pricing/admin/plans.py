@@ -1,0 +1,87 @@
+"""Plans: a name, and its versions one under the other."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, Q, QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+
+from accounts.tenant_admin import ReadOnlyTenantInline, TenantModelAdmin
+from pricing import publication
+from pricing.models import Plan, PlanVersion
+
+
+class VersionInline(ReadOnlyTenantInline):
+    """The versions of a plan, newest first, each with a link to its own page."""
+
+    model = PlanVersion
+    fields = ["number", "state", "published_at", "publisher", "subscriptions"]
+    ordering = ["-number"]
+    show_change_link = True
+    verbose_name_plural = "versions"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PlanVersion]:
+        """Count the customers on each version along the way."""
+        versions: QuerySet[PlanVersion] = super().get_queryset(request)
+        return versions.select_related("published_by").annotate(
+            subscription_count=Count("subscriptions", filter=Q(subscriptions__ended_at=None))
+        )
+
+    @admin.display(description="Published by")
+    def publisher(self, version: PlanVersion) -> str:
+        """Return the address of who pressed the button."""
+        return str(version.published_by or "")
+
+    @admin.display(description="Live subscriptions")
+    def subscriptions(self, version: PlanVersion) -> int:
+        """Return how many customers are on the version now."""
+        return int(version.subscription_count)  # type: ignore[attr-defined]
+
+
+@admin.register(Plan)
+class PlanAdmin(TenantModelAdmin):
+    """Plans. A new one starts with a first draft."""
+
+    fields = ["code", "name"]
+    list_display = ["code", "name", "created_at"]
+    search_fields = ["code", "name"]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Keep the code by which the API names the plan."""
+        return ["code"] if obj else []
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
+        """Show versions of a plan that exists."""
+        return [VersionInline] if obj else []
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the button that opens a draft."""
+        draft = path(
+            "<uuid:plan_id>/draft/",
+            self.admin_site.admin_view(self.open_draft),
+            name="pricing_plan_open_draft",
+        )
+        return [draft, *super().get_urls()]
+
+    def open_draft(self, request: HttpRequest, plan_id: str) -> HttpResponse:
+        """Go to the plan's draft, opened if there was none."""
+        plan = get_object_or_404(self.get_queryset(request), id=plan_id)
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        self.require_change(request, plan)
+        draft = publication.open_draft(plan=plan, at=timezone.now())
+        return HttpResponseRedirect(reverse("admin:pricing_planversion_change", args=[draft.id]))
+
+    def response_add(
+        self,
+        request: HttpRequest,
+        obj: Plan,
+        post_url_continue: str | None = None,
+    ) -> HttpResponse:
+        """Go on to the prices of a new plan."""
+        draft = publication.open_draft(plan=obj, at=timezone.now())
+        self.message_user(request, f"{obj} was added. Now say what it charges.")
+        return HttpResponseRedirect(reverse("admin:pricing_planversion_change", args=[draft.id]))
