@@ -24,6 +24,7 @@ from metering.api.serializers import (
     EventDraftSchema,
     EventSerializer,
     OutcomeSerializer,
+    charges_as_answered,
 )
 from metering.ingestion import Outcome, Status
 from metering.models import Event, RatedEvent
@@ -132,9 +133,8 @@ def _rendered(outcome: Outcome) -> dict[str, Any]:
         "code": CODES[outcome.status],
     }
     if outcome.status in ACCEPTED:
-        if len(outcome.charges) == 1:
-            rendered |= outcome.charges[0]
-        return rendered | {"charges": outcome.charges}
+        charges = charges_as_answered(outcome.charges)
+        return rendered | (charges[0] if len(charges) == 1 else {}) | {"charges": charges}
     errors = [{"field": field, "reason": reason} for field, reason in outcome.errors]
     return (
         rendered

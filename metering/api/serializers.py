@@ -1,5 +1,6 @@
 """The shapes of the events API, as answered and as documented."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -39,6 +40,15 @@ class ChargeSerializer(serializers.Serializer[Any]):
     available = AmountField()
 
 
+def charges_as_answered(charges: Sequence[dict[str, str]]) -> list[dict[str, str]]:
+    """Return stored charges in the order of their fields, which the database does not keep.
+
+    So an answer read back is the first answer, byte for byte.
+    """
+    fields = ("asset", "amount", "overage", "balance", "available")
+    return [{name: charge[name] for name in fields} for charge in charges]
+
+
 class OutcomeSerializer(serializers.Serializer[Any]):
     """The answer to one event."""
 
@@ -74,7 +84,7 @@ class EventSerializer(serializers.ModelSerializer[Event]):
     timestamp = serializers.DateTimeField(source="occurred_at")
     late = serializers.BooleanField(source="is_late")
     properties = serializers.SerializerMethodField()
-    charges = ChargeSerializer(many=True)
+    charges = serializers.SerializerMethodField()
 
     class Meta:
         model = Event
@@ -86,6 +96,11 @@ class EventSerializer(serializers.ModelSerializer[Event]):
     def get_properties(self, event: Event) -> dict[str, Any]:
         """Return the properties as they came, digit for digit."""
         return dict(event.properties)
+
+    @extend_schema_field(ChargeSerializer(many=True))
+    def get_charges(self, event: Event) -> list[dict[str, str]]:
+        """Return what was answered when the event came."""
+        return charges_as_answered(event.charges)
 
 
 class LedgerLineSerializer(serializers.Serializer[Any]):
