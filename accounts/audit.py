@@ -1,0 +1,266 @@
+"""The audit of the books: everything the ledger promises, computed again from its entries.
+
+The database refuses what would break a promise, and the audit does not take its word for it. Each
+check is one statement, so it sees one moment of a living system, and a set statement, so millions
+of rows are one pass. It only reads; what it finds is for a person to explain. The floors above
+have audits of their own, which run through the same `run`.
+"""
+
+import uuid
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from django.db import connection, transaction
+
+DIFFERENCES_MAX = 1_000
+
+
+class Check(NamedTuple):
+    """A promise, and a query for the rows that break it: organization, subject, detail."""
+
+    promise: str
+    query: str
+
+
+class Difference(NamedTuple):
+    """One row that breaks a promise."""
+
+    promise: str
+    organization_id: uuid.UUID
+    subject: str
+    detail: str
+
+    def __str__(self) -> str:
+        return f"{self.promise}: {self.subject} ({self.detail})"
+
+
+def run(checks: Iterable[Check]) -> list[Difference]:
+    """Return what breaks these checks, at most the first 1,000 rows for each."""
+    found = []
+    with transaction.atomic(), connection.cursor() as cursor:
+        # A pass over a large ledger takes longer than any request may.
+        cursor.execute("SET LOCAL statement_timeout = 0")
+        for check in checks:
+            cursor.execute(f"{check.query} LIMIT {DIFFERENCES_MAX}")
+            found += [Difference(check.promise, *row) for row in cursor.fetchall()]
+    return found
+
+
+_CHAIN = [
+    Check(
+        "the entries of an account are numbered from 1 without a gap",
+        """
+        SELECT organization_id, format('account %s', account_id),
+            format('%s entries from %s to %s',
+                count(*), min(account_version), max(account_version))
+        FROM accounts_ledgerentry
+        GROUP BY organization_id, account_id
+        HAVING min(account_version) <> 1 OR max(account_version) <> count(*)
+        """,
+    ),
+    Check(
+        "each entry moves the balance by its amount",
+        """
+        SELECT organization_id, format('account %s entry %s', account_id, account_version),
+            format('%s moved by %s is not %s', before, amount, balance_after)
+        FROM (
+            SELECT *, lag(balance_after, 1, 0::numeric) OVER (
+                PARTITION BY organization_id, account_id ORDER BY account_version
+            ) AS before
+            FROM accounts_ledgerentry
+        ) entry
+        WHERE balance_after <> before + amount
+        """,
+    ),
+    Check(
+        "an account stands at its newest entry",
+        """
+        SELECT account.organization_id, format('account %s', account.id),
+            format('at version %s with %s, its newest entry is %s with %s',
+                account.version, account.balance, newest.version, newest.balance)
+        FROM accounts_creditaccount account
+        LEFT JOIN LATERAL (
+            SELECT account_version AS version, balance_after AS balance
+            FROM accounts_ledgerentry entry
+            WHERE entry.organization_id = account.organization_id
+                AND entry.account_id = account.id
+            ORDER BY account_version DESC LIMIT 1
+        ) newest ON true
+        WHERE account.version <> coalesce(newest.version, 0)
+            OR account.balance <> coalesce(newest.balance, 0)
+        """,
+    ),
+    Check(
+        "a balance is the sum of its entries",
+        """
+        SELECT account.organization_id, format('account %s', account.id),
+            format('has %s, its entries add up to %s', account.balance, entries.total)
+        FROM accounts_creditaccount account
+        LEFT JOIN (
+            SELECT organization_id, account_id, sum(amount) AS total
+            FROM accounts_ledgerentry GROUP BY organization_id, account_id
+        ) entries ON entries.organization_id = account.organization_id
+            AND entries.account_id = account.id
+        WHERE account.balance <> coalesce(entries.total, 0)
+        """,
+    ),
+    Check(
+        "an entry belongs to an account and a grant of its own organization",
+        """
+        SELECT entry.organization_id,
+            format('account %s entry %s', entry.account_id, entry.account_version),
+            format('account of %s, grant of account %s',
+                account.organization_id, credit.account_id)
+        FROM accounts_ledgerentry entry
+        LEFT JOIN accounts_creditaccount account ON account.id = entry.account_id
+        LEFT JOIN accounts_creditgrant credit ON credit.id = entry.grant_id
+        WHERE account.organization_id IS DISTINCT FROM entry.organization_id
+            OR (entry.grant_id IS NOT NULL
+                AND credit.account_id IS DISTINCT FROM entry.account_id)
+        """,
+    ),
+    Check(
+        "a reversal gives back to the grant that paid, and no more than was taken",
+        """
+        SELECT entry.organization_id,
+            format('account %s entry %s', entry.account_id, entry.account_version),
+            format('%s for grant %s reverses %s for grant %s',
+                entry.amount, entry.grant_id, taken.amount, taken.grant_id)
+        FROM accounts_ledgerentry entry
+        LEFT JOIN accounts_ledgerentry taken
+            ON taken.organization_id = entry.organization_id
+            AND taken.account_id = entry.account_id
+            AND taken.account_version = entry.reverses_version
+        WHERE entry.kind = 'reversal' AND (
+            taken.kind IS DISTINCT FROM 'usage'
+            OR taken.reference <> entry.reference
+            OR taken.account_version > entry.account_version
+            OR entry.amount > -taken.amount
+            OR (taken.grant_id IS NOT NULL
+                AND (entry.grant_id IS DISTINCT FROM taken.grant_id
+                    OR entry.amount <> -taken.amount))
+        )
+        """,
+    ),
+]
+
+_GRANTS = [
+    Check(
+        "a grant has left what its entries add up to",
+        """
+        SELECT credit.organization_id, format('grant %s', credit.id),
+            format('has %s left, its entries add up to %s', credit.remaining, entries.total)
+        FROM accounts_creditgrant credit
+        LEFT JOIN (
+            SELECT grant_id, sum(amount) AS total
+            FROM accounts_ledgerentry WHERE grant_id IS NOT NULL GROUP BY grant_id
+        ) entries ON entries.grant_id = credit.id
+        WHERE credit.remaining <> coalesce(entries.total, 0)
+        """,
+    ),
+    Check(
+        "a grant enters the balance once, with its whole amount, when it is posted",
+        # Usage below zero that a later grant has repaid is reversed into a grant of its own, which
+        # then enters by that reversal.
+        """
+        SELECT credit.organization_id, format('grant %s', credit.id),
+            format('of %s entered with %s, posted at %s',
+                credit.amount, coalesce(entered.total, 0), coalesce(credit.posted_at::text, '-'))
+        FROM accounts_creditgrant credit
+        LEFT JOIN (
+            SELECT entry.account_id, sum(entry.amount) AS total,
+                CASE entry.kind WHEN 'grant' THEN entry.reference ELSE entry.grant_id END AS id
+            FROM accounts_ledgerentry entry
+            LEFT JOIN accounts_ledgerentry taken
+                ON taken.organization_id = entry.organization_id
+                AND taken.account_id = entry.account_id
+                AND taken.account_version = entry.reverses_version
+            WHERE entry.kind = 'grant'
+                OR (entry.kind = 'reversal' AND entry.grant_id IS NOT NULL
+                    AND taken.grant_id IS NULL)
+            GROUP BY 1, 3
+        ) entered ON entered.account_id = credit.account_id AND entered.id = credit.id
+        WHERE coalesce(entered.total, 0)
+            <> CASE WHEN credit.posted_at IS NULL THEN 0 ELSE credit.amount END
+        """,
+    ),
+    Check(
+        "a grant pays only from its effective time on and before its expiry",
+        """
+        SELECT entry.organization_id, format('grant %s', credit.id),
+            format('valid from %s to %s, paid at %s',
+                credit.effective_at, coalesce(credit.expires_at::text, 'ever'), entry.at)
+        FROM accounts_ledgerentry entry
+        JOIN accounts_creditgrant credit ON credit.id = entry.grant_id
+        WHERE entry.kind = 'usage'
+            AND (entry.at < credit.effective_at OR entry.at >= credit.expires_at)
+        """,
+    ),
+    Check(
+        "nothing is left of a grant whose expiry was booked",
+        """
+        SELECT organization_id, format('grant %s', id),
+            format('has %s left, expired at %s', remaining, expired_at)
+        FROM accounts_creditgrant
+        WHERE expired_at IS NOT NULL AND remaining <> 0
+        """,
+    ),
+    Check(
+        "a grant holds no less than nothing and reserves no more than it has",
+        """
+        SELECT organization_id, format('grant %s', id),
+            format('%s reserved of %s left of %s', held, remaining, amount)
+        FROM accounts_creditgrant
+        WHERE held < 0 OR held > remaining OR remaining > amount
+        """,
+    ),
+]
+
+_ACCOUNTS = [
+    Check(
+        "no debt is repaid twice",
+        """
+        SELECT organization_id, format('account %s', account_id),
+            format('%s more was repaid than was owed', sum(amount))
+        FROM accounts_ledgerentry
+        WHERE grant_id IS NULL
+        GROUP BY organization_id, account_id
+        HAVING sum(amount) > 0
+        """,
+    ),
+    Check(
+        "an account reserves what its open holds still need",
+        """
+        SELECT account.organization_id, format('account %s', account.id),
+            format('%s reserved, open holds need %s', account.held, coalesce(open.total, 0))
+        FROM accounts_creditaccount account
+        LEFT JOIN (
+            SELECT account_id, sum(amount - captured) AS total
+            FROM accounts_hold WHERE state = 'open' GROUP BY account_id
+        ) open ON open.account_id = account.id
+        WHERE account.held <> coalesce(open.total, 0)
+        """,
+    ),
+    Check(
+        "what grants reserve is reserved on their account",
+        """
+        SELECT account.organization_id, format('account %s', account.id),
+            format('%s reserved, its grants reserve %s', account.held, sum(credit.held))
+        FROM accounts_creditaccount account
+        JOIN accounts_creditgrant credit ON credit.account_id = account.id
+        GROUP BY account.id
+        HAVING sum(credit.held) > account.held
+        """,
+    ),
+    Check(
+        "no account is below its floor",
+        """
+        SELECT organization_id, format('account %s', id),
+            format('%s, of it %s reserved, with a floor of %s', balance, held, floor)
+        FROM accounts_creditaccount
+        WHERE balance - held < floor OR held < 0 OR floor > 0
+        """,
+    ),
+]
+
+CHECKS = (*_CHAIN, *_GRANTS, *_ACCOUNTS)

@@ -1,0 +1,61 @@
+"""The audit of invoices: their lines and numbers, computed again from usage and one another."""
+
+from accounts.audit import Check
+
+CHECKS = (
+    Check(
+        "invoice numbers run from 1 to the counter without a gap",
+        """
+        SELECT series.organization_id, format('series %s', series.prefix),
+            format('counted to %s, %s invoices up to number %s',
+                series.last_number, count(invoice.id), max(invoice.number))
+        FROM invoicing_numberseries series
+        LEFT JOIN invoicing_invoice invoice
+            ON invoice.organization_id = series.organization_id
+            AND invoice.series = series.prefix AND invoice.number IS NOT NULL
+        GROUP BY series.id
+        HAVING count(invoice.id) <> series.last_number
+            OR coalesce(max(invoice.number), 0) <> series.last_number
+        """,
+    ),
+    Check(
+        "the subtotal of a final invoice is the sum of its lines",
+        """
+        SELECT invoice.organization_id, format('invoice %s', invoice.id),
+            format('subtotal %s, lines add up to %s',
+                invoice.subtotal, coalesce(sum(line.amount), 0))
+        FROM invoicing_invoice invoice
+        LEFT JOIN invoicing_invoiceline line ON line.invoice_id = invoice.id
+        WHERE invoice.state <> 'draft'
+        GROUP BY invoice.id
+        HAVING invoice.subtotal <> coalesce(sum(line.amount), 0)
+        """,
+    ),
+    Check(
+        "a final invoice bills what its period has used, each price once",
+        """
+        SELECT organization_id, format('invoice %s price %s', invoice_id, price_id),
+            format('bills %s of which credit paid %s; used %s of which credit paid %s',
+                billed.amount, billed.credits, used.amount, used.credits)
+        FROM (
+            SELECT line.organization_id, line.invoice_id, line.price_id,
+                sum(line.usage_amount) AS amount, sum(line.credits_applied) AS credits
+            FROM invoicing_invoiceline line
+            JOIN invoicing_invoice invoice ON invoice.id = line.invoice_id
+            WHERE invoice.state <> 'draft' AND line.price_id IS NOT NULL
+            GROUP BY 1, 2, 3
+        ) billed
+        FULL JOIN (
+            SELECT total.organization_id, invoice.id AS invoice_id, total.price_id,
+                sum(total.amount) AS amount, sum(total.amount - total.overage) AS credits
+            FROM metering_usagetotal total
+            JOIN pricing_price price ON price.id = total.price_id
+            JOIN invoicing_invoice invoice
+                ON invoice.period_id = total.period_id AND invoice.asset_id = price.asset_id
+            WHERE invoice.state <> 'draft'
+            GROUP BY 1, 2, 3
+        ) used USING (organization_id, invoice_id, price_id)
+        WHERE (billed.amount, billed.credits) IS DISTINCT FROM (used.amount, used.credits)
+        """,
+    ),
+)

@@ -1,0 +1,215 @@
+"""The self-check finds every kind of difference: each is made by hand, with the guards off."""
+
+from decimal import Decimal
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from accounts import audit as books_audit
+from accounts import ledger
+from accounts.burndown import Category
+from accounts.models import CreditAccount, LedgerEntry
+from billing_site import self_check
+from billing_site.tasks import BooksBroken, check_ledger
+from invoicing import audit as invoice_audit
+from invoicing import closing
+from metering import audit as usage_audit
+from metering import sweeping
+from pricing.models import ShortfallPolicy
+from tests import guarded_tables
+from tests.clock import DAY, NOW
+from tests.factories import CreditGrantFactory, SpendAlertFactory
+from tests.worlds import VideoWorld, open_video_world
+
+pytestmark = pytest.mark.django_db
+
+FROM_THE_NEWEST_ENTRY = """
+UPDATE accounts_ledgerentry SET {change} WHERE account_version =
+    (SELECT max(account_version) FROM accounts_ledgerentry)
+"""
+
+# What is promised, and a statement that breaks it.
+BREAKS = [
+    (
+        "the entries of an account are numbered from 1 without a gap",
+        FROM_THE_NEWEST_ENTRY.format(change="account_version = 100"),
+    ),
+    (
+        "each entry moves the balance by its amount",
+        FROM_THE_NEWEST_ENTRY.format(change="balance_after = balance_after + 0.000000000001"),
+    ),
+    (
+        "an account stands at its newest entry",
+        "UPDATE accounts_creditaccount SET version = version - 1 WHERE version > 0",
+    ),
+    (
+        "a balance is the sum of its entries",
+        "UPDATE accounts_creditaccount SET balance = balance + 0.000000000001",
+    ),
+    (
+        "an entry belongs to an account and a grant of its own organization",
+        FROM_THE_NEWEST_ENTRY.format(change="organization_id = gen_random_uuid()"),
+    ),
+    (
+        "a reversal gives back to the grant that paid, and no more than was taken",
+        "UPDATE accounts_ledgerentry SET amount = amount + 1 WHERE kind = 'reversal'",
+    ),
+    (
+        "a grant has left what its entries add up to",
+        "UPDATE accounts_creditgrant SET remaining = remaining - 0.01 WHERE remaining > 1",
+    ),
+    (
+        "a grant enters the balance once, with its whole amount, when it is posted",
+        "UPDATE accounts_creditgrant SET posted_at = now() WHERE posted_at IS NULL",
+    ),
+    (
+        "a grant pays only from its effective time on and before its expiry",
+        "UPDATE accounts_creditgrant SET expires_at = effective_at + interval '1 hour'",
+    ),
+    (
+        "nothing is left of a grant whose expiry was booked",
+        "UPDATE accounts_creditgrant SET expired_at = now() WHERE remaining > 0",
+    ),
+    (
+        "a grant holds no less than nothing and reserves no more than it has",
+        """
+        ALTER TABLE accounts_creditgrant DROP CONSTRAINT grant_held_within_remaining_within_amount;
+        UPDATE accounts_creditgrant SET held = remaining + 1;
+        """,
+    ),
+    (
+        "no debt is repaid twice",
+        "DELETE FROM accounts_ledgerentry WHERE grant_id IS NULL AND kind = 'usage'",
+    ),
+    (
+        "an account reserves what its open holds still need",
+        "UPDATE accounts_creditaccount SET held = 0.01",
+    ),
+    (
+        "what grants reserve is reserved on their account",
+        "UPDATE accounts_creditgrant SET held = 0.01 WHERE remaining > 1",
+    ),
+    (
+        "no account is below its floor",
+        """
+        ALTER TABLE accounts_creditaccount DROP CONSTRAINT available_not_negative;
+        UPDATE accounts_creditaccount SET held = 1000;
+        """,
+    ),
+    ("an event is stored once", "UPDATE metering_event SET external_id = 'the same'"),
+    (
+        "an event has taken from its customer what it was rated at, less its overage",
+        "UPDATE metering_ratedevent SET overage = amount",
+    ),
+    ("an event was answered with what it was rated at", "UPDATE metering_event SET charges = '[]'"),
+    ("a rated event has its event", "DELETE FROM metering_event"),
+    (
+        "an event lies in a period of its own customer",
+        "UPDATE metering_event SET customer_id = gen_random_uuid()",
+    ),
+    (
+        "a usage total is the sum of its rated events",
+        "UPDATE metering_usagetotal SET events = events + 1",
+    ),
+    (
+        "a grant limited to some meters pays for no other",
+        "UPDATE accounts_creditgrant SET meters = '{other}' WHERE meters <> '{}'",
+    ),
+    (
+        "an alert fired at an entry that crossed its threshold",
+        "UPDATE metering_alertfiring SET epoch = epoch - 1",
+    ),
+    (
+        "a dead letter whose event came through is resolved",
+        "UPDATE metering_deadletter SET resolved_at = NULL",
+    ),
+    (
+        "invoice numbers run from 1 to the counter without a gap",
+        "UPDATE invoicing_numberseries SET last_number = last_number + 1",
+    ),
+    (
+        "the subtotal of a final invoice is the sum of its lines",
+        "UPDATE invoicing_invoice SET subtotal = subtotal + 0.01",
+    ),
+    (
+        "a final invoice bills what its period has used, each price once",
+        "UPDATE invoicing_invoiceline SET usage_amount = usage_amount + 0.01",
+    ),
+]
+
+
+@pytest.fixture
+def busy() -> VideoWorld:
+    """A customer to whom everything has happened once."""
+    world = open_video_world(credit="3", policy=ShortfallPolicy.OVERDRAFT, overdraft_limit="5")
+    SpendAlertFactory.create(account=world.account, threshold=Decimal(1))
+    world.grant("1", category=Category.PROMOTIONAL, meters=["video_minutes"])
+    world.grant("2", category=Category.INCLUDED, expires_at=NOW + DAY)
+    world.grant("5", category=Category.INCLUDED, effective_at=NOW + 90 * DAY)
+    world.record(world.minutes_of("unheard of", "1", id="dead"))
+    world.record(world.event(id="dead"), *(world.event() for _ in range(7)))
+    world.grant("4", at=NOW)
+    ledger.reverse(entry=_usage(grant=None), at=NOW)
+    ledger.reverse(entry=_usage(grant__category=Category.INCLUDED), at=NOW)
+    sweeping.settle_due_grants(at=NOW + DAY)
+    closing.close_due_periods(at=NOW + 30 * DAY)
+    closing.build_due_invoices(at=NOW + 30 * DAY)
+    return world
+
+
+def _usage(**of: object) -> LedgerEntry:
+    return LedgerEntry.objects.filter(kind="usage", **of).earliest("account_version")
+
+
+def test_books_in_which_everything_happened_once_are_right(busy: VideoWorld) -> None:
+    assert self_check.differences() == []
+    assert busy.balance() == 3
+    call_command("audit_ledger")
+    check_ledger()
+
+
+@pytest.mark.parametrize(("promise", "statement"), BREAKS, ids=[name for name, _ in BREAKS])
+def test_each_broken_promise_is_found(busy: VideoWorld, promise: str, statement: str) -> None:
+    with guarded_tables.unguarded(), connection.cursor() as cursor:
+        cursor.execute(statement)
+    found = {difference.promise for difference in self_check.differences()}
+    assert promise in found
+
+
+def test_every_check_was_seen_to_fail() -> None:
+    checks = (*books_audit.CHECKS, *usage_audit.CHECKS, *invoice_audit.CHECKS)
+    assert [check.promise for check in checks if check.promise not in dict(BREAKS)] == []
+
+
+def test_another_customers_debit_does_not_pay_for_an_event(busy: VideoWorld) -> None:
+    stranger = busy.add_customer()
+    with guarded_tables.unguarded(), connection.cursor() as cursor:
+        cursor.execute("UPDATE metering_event SET customer_id = %s", [stranger.customer.id])
+    found = {difference.promise for difference in self_check.differences()}
+    assert "an event has taken from its customer what it was rated at, less its overage" in found
+
+
+def test_a_grant_of_another_account_is_no_grant(busy: VideoWorld) -> None:
+    foreign = CreditGrantFactory.create()
+    with guarded_tables.unguarded():
+        LedgerEntry.objects.filter(grant__isnull=False).update(grant=foreign)
+    assert any(str(foreign.account_id) in each.detail for each in self_check.differences())
+
+
+def test_the_command_prints_differences_and_exits_with_1(
+    busy: VideoWorld, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with guarded_tables.unguarded():
+        CreditAccount.objects.update(balance=Decimal(7))
+    with pytest.raises(SystemExit) as exit_:
+        call_command("audit_ledger")
+    assert exit_.value.code == 1
+    assert f"account {busy.account.id} (has 7" in capsys.readouterr().out
+
+
+def test_the_scheduled_check_fails_loudly(busy: VideoWorld) -> None:
+    with guarded_tables.unguarded():
+        CreditAccount.objects.update(balance=Decimal(7))
+    with pytest.raises(BooksBroken, match=str(busy.account.id)):
+        check_ledger()
