@@ -11,21 +11,24 @@ def livez(request: HttpRequest) -> HttpResponse:
 
 
 def readyz(request: HttpRequest) -> JsonResponse:
-    """Answer 200 when the database can be written and its migrations are current, else 503."""
+    """Answer 200 when the database can be written, keeps what it commits and is migrated."""
     try:
-        checks = {"database_writable": _is_writable(), "migrations_current": _is_migrated()}
+        checks = _database_settings() | {"migrations_current": _is_migrated()}
     except DatabaseError:
-        checks = {"database_writable": False, "migrations_current": False}
+        checks = {"database_reached": False}
     return JsonResponse(checks, status=200 if all(checks.values()) else 503)
 
 
-def _is_writable() -> bool:
+def _database_settings() -> dict[str, bool]:
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT NOT pg_is_in_recovery() AND NOT current_setting(%s)::bool",
-            ["transaction_read_only"],
+            """
+            SELECT NOT pg_is_in_recovery() AND NOT current_setting('transaction_read_only')::bool,
+                current_setting('fsync')::bool AND current_setting('synchronous_commit') <> 'off'
+            """
         )
-        return bool(cursor.fetchone()[0])
+        writable, durable = cursor.fetchone()
+    return {"database_writable": writable, "commits_are_durable": durable}
 
 
 def _is_migrated() -> bool:

@@ -16,7 +16,7 @@ from accounts.api import customer_or_404
 from accounts.authentication import HasScope, organization_of
 from accounts.models import LedgerEntry, Organization, Scope
 from accounts.problems import CONTENT_TYPE, Problem, body
-from metering import event_drafts, ingestion
+from metering import event_drafts, ingestion, tasks
 from metering.api.serializers import (
     BatchOutcomeSerializer,
     EventBatchSchema,
@@ -28,7 +28,6 @@ from metering.api.serializers import (
 )
 from metering.ingestion import Outcome, Status
 from metering.models import Event, RatedEvent
-from metering.tasks import deliver_alerts
 
 CODES = {
     Status.RECORDED: 201,
@@ -120,8 +119,7 @@ def _record(organization: Organization, raws: list[Any]) -> list[Outcome]:
     drafts = [event_drafts.parse(raw, at=now) for raw in raws]
     result = ingestion.record_events(organization_id=organization.id, drafts=drafts, at=now)
     if result.firings:
-        # Only wakes the worker. The firing is a row; the beat finds it if this message is lost.
-        deliver_alerts.delay()
+        tasks.wake_delivery()
     return result.outcomes
 
 
