@@ -40,6 +40,7 @@ def run(choices: Choices) -> None:
     """
     started_at = time.monotonic()
     home = embedded.create_home()
+    (home / "mail").mkdir(mode=0o700, exist_ok=True)
     with (
         single_run.claim(home / "demo.lock"),
         single_run.claim_for_children(home / "children.lock") as lock,

@@ -72,7 +72,7 @@ def worker(around: Surroundings) -> Program:
     return around.program(
         "worker",
         *("-m", "celery", "--quiet", "-A", "billing_site.celery", "worker"),
-        *("--concurrency", "2", "--loglevel", "INFO"),
+        *("--concurrency", "2", "--loglevel", "WARNING"),
         *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         seconds_to_stop=20.0,
     )

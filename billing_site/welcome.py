@@ -19,7 +19,8 @@ def text(facts: dict[str, Any], *, site: str) -> str:
         "Drawdown is running.",
         "\n".join(urls),
         "Sign in as:\n" + "\n".join(logins),
-        "Post an event and watch the customer's balance move:\n\n" + _curl(facts, site=site),
+        "Post an event and watch the customer's balance move. Sent twice, it is charged once:\n\n"
+        + _curl(facts, site=site),
         "Ctrl-C stops everything. The data stay; the next start finds them.",
     ]
     return "\n\n".join(["", *blocks, ""])

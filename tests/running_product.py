@@ -29,7 +29,11 @@ PARTS = {
 
 
 class RunningProduct:
-    """One run of the demo in a home of its own."""
+    """One run of the demo in a home of its own.
+
+    `site` is the address it printed and `facts` what the seeding wrote down: a key, logins,
+    addresses, a sample event.
+    """
 
     def __init__(
         self, home: Path, *options: str, variables: Mapping[str, str] | None = None
@@ -61,24 +65,13 @@ class RunningProduct:
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise AssertionError(f"The demo did not start:\n{self.output()}")
             time.sleep(0.1)
+        self.site = _SITE.findall(self.output())[0]
+        self.facts: dict[str, Any] = json.loads((self.home / "demo.json").read_text())
         return float(started[1])
 
     def output(self) -> str:
         """Return everything it printed."""
         return self._log.read_text(errors="replace")
-
-    @property
-    def site(self) -> str:
-        """Return the address it printed."""
-        found = _SITE.search(self.output())
-        assert found is not None
-        return found[0]
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """Return what the seeding wrote down: a key, logins, addresses, a sample event."""
-        facts: dict[str, Any] = json.loads((self.home / "demo.json").read_text())
-        return facts
 
     def stop(self, *, seconds: float = 60) -> int:
         """Stop it as Ctrl-C does and return its exit code."""
@@ -124,9 +117,9 @@ class RunningProduct:
         )
         try:
             with urllib.request.urlopen(request, timeout=seconds) as answer:
-                return answer.status, json.loads(answer.read())
+                return answer.status, _parsed(answer.read())
         except urllib.error.HTTPError as error:
-            return error.code, error.read().decode(errors="replace")
+            return error.code, _parsed(error.read())
 
     def processes(self, part: str | None = None) -> list[int]:
         """Return who works for this home, orphans included: everybody, or one part's."""
@@ -151,6 +144,13 @@ class RunningProduct:
             return (entry / "cwd").readlink().is_relative_to((self.home / "postgres").resolve())
         except OSError:
             return False  # It ended meanwhile, or is another user's.
+
+
+def _parsed(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except ValueError:
+        return body.decode(errors="replace")
 
 
 def _command_line(entry: Path) -> str:

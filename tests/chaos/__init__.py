@@ -1,0 +1,1 @@
+"""The whole product under load while its processes are killed."""
