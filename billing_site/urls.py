@@ -12,7 +12,7 @@ from accounts import problems
 from billing_site import health
 
 # Swagger UI, served from our own origin, writes style attributes as it draws.
-_DOCS_CSP = {
+_DOCS_CSP: dict[str, list[str]] = {
     "default-src": [CSP.NONE],
     "script-src": [CSP.SELF],
     "style-src": [CSP.SELF, CSP.UNSAFE_INLINE],

@@ -7,6 +7,7 @@ the firing's one id. It can never be lost: the firing stays undelivered until it
 import datetime as dt
 import uuid
 from collections.abc import Collection
+from decimal import Decimal
 
 from django.conf import settings
 from django.core import mail
@@ -50,7 +51,7 @@ def decide(books: Collection[Book], *, organization_id: uuid.UUID, at: dt.dateti
 
 def _active_alerts(
     organization_id: uuid.UUID, account_ids: Collection[uuid.UUID]
-) -> Collection[tuple[uuid.UUID, uuid.UUID, money.Decimal]]:
+) -> Collection[tuple[uuid.UUID, uuid.UUID, Decimal]]:
     if not account_ids:
         return []
     return (

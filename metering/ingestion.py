@@ -10,6 +10,7 @@ import datetime as dt
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 
 from django.db import IntegrityError, OperationalError
@@ -138,7 +139,7 @@ class _Paid:
     """What paying for one event came to; `overages` by price id."""
 
     charges: list[dict[str, str]] = field(default_factory=list)
-    overages: dict[uuid.UUID, money.Decimal] = field(default_factory=dict)
+    overages: dict[uuid.UUID, Decimal] = field(default_factory=dict)
 
 
 class _Recording:
@@ -248,10 +249,8 @@ class _Recording:
             if price.compiled.meter.counts(draft.properties)
         ]
 
-    def _total_before(
-        self, customer: _Subscriber, price: CatalogPrice
-    ) -> Callable[[str], money.Decimal]:
-        def total_before(cell: str) -> money.Decimal:
+    def _total_before(self, customer: _Subscriber, price: CatalogPrice) -> Callable[[str], Decimal]:
+        def total_before(cell: str) -> Decimal:
             total = self.totals.get((customer.period.id, price.price_id, cell))
             return total.quantity if total else money.ZERO
 

@@ -4,6 +4,9 @@ Only `accounts.ledger` writes these tables. What must hold is held by the databa
 constraints and triggers declared here, so that no other door exists.
 """
 
+from decimal import Decimal
+from typing import Any
+
 import pgtrigger
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -17,13 +20,13 @@ from accounts.models.customers import Customer
 from accounts.models.organizations import Organization, TenantModel
 
 
-class AmountField(models.DecimalField):
+class AmountField(models.DecimalField[Any, Decimal]):
     """An exact amount: NUMERIC(38,12)."""
 
-    def __init__(self, *args: object, **kwargs: object) -> None:
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs["max_digits"] = money.DIGITS
         kwargs["decimal_places"] = money.PLACES
-        super().__init__(*args, **kwargs)  # type: ignore[arg-type]
+        super().__init__(*args, **kwargs)
 
 
 class Asset(TenantModel):

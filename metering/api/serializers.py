@@ -21,7 +21,7 @@ class EventDraftSchema(serializers.Serializer[Any]):
     customer = serializers.CharField(max_length=200, help_text="The customer's external id.")
     timestamp = serializers.DateTimeField(required=False, help_text="Default: time of receipt.")
     properties = serializers.DictField(required=False)
-    source = serializers.CharField(max_length=200, required=False)
+    source = serializers.CharField(max_length=200, required=False)  # type: ignore[assignment]
 
 
 class EventBatchSchema(serializers.Serializer[Any]):
@@ -66,7 +66,9 @@ class OutcomeSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False)
     detail = serializers.CharField(required=False)
     needed = AmountField(required=False)
-    errors = serializers.ListField(child=serializers.DictField(), required=False)
+    errors = serializers.ListField(  # type: ignore[assignment]
+        child=serializers.DictField(), required=False
+    )
 
 
 class BatchOutcomeSerializer(serializers.Serializer[Any]):
