@@ -52,5 +52,6 @@
     }
   });
 
+  show();
   setInterval(show, 1000);
 })();
