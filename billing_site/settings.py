@@ -150,7 +150,7 @@ EVENTS_PER_REQUEST_MAX = 10_000
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.ApiKeyAuthentication"],
     "DEFAULT_PERMISSION_CLASSES": ["accounts.authentication.HasScope"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_RENDERER_CLASSES": ["accounts.renderers.ExactJSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["accounts.parsers.ExactJSONParser"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "accounts.problems.exception_handler",
@@ -177,7 +177,12 @@ LOGGING = {
             "()": "structlog.stdlib.ProcessorFormatter",
             "processors": [
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.dev.ConsoleRenderer(colors=False, timestamp_key="at"),
+                structlog.dev.ConsoleRenderer(
+                    colors=False,
+                    timestamp_key="at",
+                    # The default draws source code around every frame, at a second of CPU each.
+                    exception_formatter=structlog.dev.plain_traceback,
+                ),
             ],
             "foreign_pre_chain": [
                 structlog.stdlib.add_log_level,
