@@ -9,17 +9,17 @@ import decimal
 import re
 from decimal import ROUND_HALF_UP, Decimal
 
-DIGITS = 38
-PLACES = 12
-QUANTUM = Decimal(1).scaleb(-PLACES)
-LARGEST = Decimal(10) ** (DIGITS - PLACES) - QUANTUM
-ZERO = Decimal(0)
-
 # The default context keeps 28 digits and would silently round the sum of two stored amounts. The
 # wider one is set for the whole process, here and once, so that no call can forget it.
 WORKING_PRECISION = 100
 decimal.DefaultContext.prec = WORKING_PRECISION
 decimal.getcontext().prec = WORKING_PRECISION
+
+DIGITS = 38
+PLACES = 12
+QUANTUM = Decimal(1).scaleb(-PLACES)
+LARGEST = Decimal(10) ** (DIGITS - PLACES) - QUANTUM
+ZERO = Decimal(0)
 
 # Decimal() itself also reads "NaN", "1_000" and digits of other scripts; money does not.
 _PLAIN_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?", re.ASCII)

@@ -3,6 +3,8 @@
 Locks make the books fast and fair; these make them true, also for a statement typed by hand.
 """
 
+from decimal import Decimal
+
 import pgtrigger
 from django.db import migrations, models
 
@@ -43,8 +45,9 @@ def never_deleted(name: str) -> list[pgtrigger.Trigger]:
 
 def not_nan(*fields: str, name: str) -> models.CheckConstraint:
     """Refuse NaN. PostgreSQL sorts it above every number, so an upper bound is what it fails."""
+    beyond_all = Decimal(10) ** (money.DIGITS - money.PLACES)
     return models.CheckConstraint(
-        condition=models.Q(**{f"{field}__lte": money.LARGEST for field in fields}), name=name
+        condition=models.Q(**{f"{field}__lte": beyond_all for field in fields}), name=name
     )
 
 
