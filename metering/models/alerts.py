@@ -58,6 +58,7 @@ class AlertFiring(TenantModel):
                 fields=["organization", "alert", "account", "epoch"],
                 name="one_firing_per_crossing",
             ),
+            guards.not_nan("balance", name="firing_balance_is_a_number"),
         ]
         triggers = [*guards.never_deleted("alert firing")]
 
