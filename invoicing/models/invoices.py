@@ -96,7 +96,7 @@ class Invoice(TenantModel):
             ),
             pgtrigger.Trigger(
                 name="subtotal_is_the_sum_of_lines",
-                operation=pgtrigger.Update,
+                operation=pgtrigger.Insert | pgtrigger.Update,
                 when=pgtrigger.Before,
                 condition=pgtrigger.Q(new__state=InvoiceState.FINALIZED),
                 func="""
