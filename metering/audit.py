@@ -142,14 +142,4 @@ CHECKS = (
             OR entry.balance_after - entry.amount < alert.threshold
         """,
     ),
-    Check(
-        "a dead letter whose event came through is resolved",
-        """
-        SELECT letter.organization_id, format('event %s', letter.key), 'is stored and still dead'
-        FROM metering_deadletter letter
-        JOIN metering_event event
-            ON event.organization_id = letter.organization_id AND event.key = letter.key
-        WHERE letter.resolved_at IS NULL
-        """,
-    ),
 )

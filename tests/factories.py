@@ -141,8 +141,11 @@ class ApiKeyFactory(DjangoModelFactory[ApiKey]):
 
 
 class AssetFactory(DjangoModelFactory[Asset]):
+    """An organization's US dollar, the same one however often it is asked for."""
+
     class Meta:
         model = Asset
+        django_get_or_create = ("organization", "code")
 
     class Params:
         own_unit = Trait(code="credits", name="Credits", scale=0, is_currency=False)

@@ -1,14 +1,16 @@
-"""Tests may do what the product cannot: switch the database's guards off for a moment.
+"""The guards of the database, as tests meet them: trying what is forbidden, and doing it anyway.
 
-Two reasons exist: emptying tables that refuse TRUNCATE, and breaking the books by hand to see that
-the self-check notices. Both need the tables' owner, and both are refused outside a test database.
+Guards are switched off for two reasons: to empty tables that refuse TRUNCATE, and to break the
+books by hand and see that the self-check notices. Both need the tables' owner, and both are refused
+outside a test database.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Literal
+from typing import Any, Literal
 
-from django.db import connection, transaction
+import pytest
+from django.db import DatabaseError, connection, transaction
 
 _SWITCH = """
 DO $$
@@ -35,8 +37,23 @@ def unguarded() -> Iterator[None]:
 
 
 def _switch(verb: Literal["ENABLE", "DISABLE"]) -> None:
+    # PostgreSQL alters no table while checks of its rows are still to come.
+    run("SET CONSTRAINTS ALL IMMEDIATE")
+    run("SET CONSTRAINTS ALL DEFERRED")
+    run(_SWITCH.format(verb=verb))
+
+
+def run(statement: str, *parameters: Any) -> None:
+    """Run a statement as somebody at a prompt would."""
     with connection.cursor() as cursor:
-        # PostgreSQL alters no table while checks of its rows are still to come.
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
-        cursor.execute(_SWITCH.format(verb=verb))
+        # Without parameters a percent sign is one.
+        cursor.execute(statement, parameters or None)
+
+
+@contextmanager
+def refused(by: str) -> Iterator[None]:
+    """Expect the database to refuse the block, naming the guard or speaking its words."""
+    with pytest.raises(DatabaseError, match=by), transaction.atomic():  # noqa: PT012
+        # What a commit would check is checked with each statement.
+        run("SET CONSTRAINTS ALL IMMEDIATE")
+        yield

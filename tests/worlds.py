@@ -3,6 +3,7 @@
 Made through the product's own functions, so that everything in a world is true in its books.
 """
 
+import datetime as dt
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from accounts import ledger
 from accounts.burndown import Category
 from accounts.models import Asset, CreditAccount, Customer, Organization
 from metering import event_drafts, ingestion
-from metering.event_drafts import EventDraft
+from metering.event_drafts import EventDraft, InvalidDraft
 from metering.ingestion import Outcome
 from pricing import publication, subscriptions
 from pricing.models import Meter, PlanVersion, ShortfallPolicy
@@ -68,16 +69,21 @@ class VideoWorld:
         """An event of so many minutes."""
         return self.event(properties={"minutes": minutes, "speed": speed}, **fields)
 
-    def record(self, *drafts: EventDraft, at: Any = NOW) -> Sequence[Outcome]:
+    def record(
+        self, *drafts: EventDraft | InvalidDraft, at: dt.datetime = NOW
+    ) -> Sequence[Outcome]:
         """Record events as one set."""
-        return ingestion.record_events(organization_id=self.organization.id, drafts=drafts, at=at)
+        recorded = ingestion.record_events(
+            organization_id=self.organization.id, drafts=drafts, at=at
+        )
+        return recorded.outcomes
 
     def grant(self, amount: str, **terms: Any) -> None:
         """Give the customer paid credit."""
         terms = {"category": Category.PAID, "at": SINCE, **terms}
         ledger.grant_credit(account=self.account, amount=Decimal(amount), **terms)
 
-    def balance(self, *, at: Any = NOW) -> Decimal:
+    def balance(self, *, at: dt.datetime = NOW) -> Decimal:
         """Return what the customer has."""
         return ledger.read_balance(self.account, at=at).posted
 
