@@ -96,4 +96,3 @@ def test_a_rated_event_needs_an_event_of_its_tenant() -> None:
         RatedEventFactory.create(
             organization=OrganizationFactory.create(), event_key=event.key, event=event
         )
-
