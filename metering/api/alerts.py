@@ -15,12 +15,6 @@ from metering.api.serializers import AlertCreation, AlertSerializer, DeadLetterS
 from metering.models import DeadLetter, SpendAlert
 
 
-class NewestLettersFirst(pagination.NewestFirst):
-    """Dead letters by time of receipt."""
-
-    ordering = ("-received_at", "-id")
-
-
 @extend_schema(
     methods=["GET"],
     operation_id="alerts_list",
@@ -35,12 +29,12 @@ class NewestLettersFirst(pagination.NewestFirst):
     responses={201: AlertSerializer, 409: OpenApiResponse(description="It exists.")},
 )
 @pagination.documented
-@api_view(["GET", "POST"])
+@api_view(["GET", "HEAD", "POST"])
 @permission_classes([HasScope.of(GET=Scope.READ, POST=Scope.CUSTOMERS_WRITE)])
 def alert_list(request: Request, external_id: str) -> Response:
     """List or create spend alerts of a customer."""
     customer = customer_or_404(request, external_id)
-    if request.method == "GET":
+    if request.method != "POST":
         alerts = SpendAlert.objects.filter(account__customer=customer)
         return pagination.page(request, alerts.select_related("account__asset"), AlertSerializer)
     form = AlertCreation(data=request.data)
@@ -65,9 +59,10 @@ def alert_list(request: Request, external_id: str) -> Response:
     responses=DeadLetterSerializer(many=True),
 )
 @pagination.documented
-@api_view(["GET"])
+@api_view(["GET", "HEAD"])
 @permission_classes([HasScope.of(GET=Scope.READ)])
 def dead_letter_list(request: Request) -> Response:
     """List unresolved dead letters, newest first."""
     letters = DeadLetter.objects.for_organization(organization_of(request)).filter(resolved_at=None)
-    return pagination.page(request, letters, DeadLetterSerializer, paginator=NewestLettersFirst)
+    order = pagination.Order("received_at", "id")
+    return pagination.page(request, letters, DeadLetterSerializer, order=order)
