@@ -56,12 +56,12 @@ def asset_or_422(request: Request, code: str) -> Asset:
     responses={201: CustomerSerializer, 409: OpenApiResponse(description="It exists.")},
 )
 @pagination.documented
-@api_view(["GET", "POST"])
+@api_view(["GET", "HEAD", "POST"])
 @permission_classes([_READ_AND_WRITE])
 def customer_list(request: Request) -> Response:
     """List the organization's customers, newest first, or create one."""
     organization = organization_of(request)
-    if request.method == "GET":
+    if request.method != "POST":
         return pagination.page(
             request, Customer.objects.for_organization(organization), CustomerSerializer
         )
@@ -89,7 +89,7 @@ def customer_list(request: Request) -> Response:
     request=CustomerChange,
     responses=CustomerSerializer,
 )
-@api_view(["GET", "PATCH"])
+@api_view(["GET", "HEAD", "PATCH"])
 @permission_classes([_READ_AND_WRITE])
 def customer_detail(request: Request, external_id: str) -> Response:
     """Read or change one customer."""
@@ -106,7 +106,7 @@ def customer_detail(request: Request, external_id: str) -> Response:
     summary="A customer's balances",
     responses=CustomerBalanceSerializer,
 )
-@api_view(["GET"])
+@api_view(["GET", "HEAD"])
 @permission_classes([_READ_AND_WRITE])
 def customer_balance(request: Request, external_id: str) -> Response:
     """Return what the customer holds in each asset, right now."""
@@ -143,12 +143,12 @@ def customer_balance(request: Request, external_id: str) -> Response:
     responses={201: GrantSerializer, 409: OpenApiResponse(description="Granted before.")},
 )
 @pagination.documented
-@api_view(["GET", "POST"])
+@api_view(["GET", "HEAD", "POST"])
 @permission_classes([_READ_AND_WRITE])
 def grant_list(request: Request, external_id: str) -> Response:
     """List a customer's grants, newest first, or give credit."""
     customer = customer_or_404(request, external_id)
-    if request.method == "GET":
+    if request.method != "POST":
         grants = CreditGrant.objects.filter(account__customer=customer)
         return pagination.page(request, grants.select_related("account__asset"), GrantSerializer)
     form = GrantCreation(data=request.data)

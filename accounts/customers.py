@@ -22,6 +22,8 @@ class UnknownCustomer(LookupError):
 
 def find(*, organization_id: uuid.UUID, external_id: str) -> Customer:
     """Return a customer by the integrator's own id. Raises UnknownCustomer."""
+    if "\0" in external_id:  # PostgreSQL keeps no such text and refuses to look for one.
+        raise UnknownCustomer(external_id)
     customer = (
         Customer.objects.for_organization(organization_id).filter(external_id=external_id).first()
     )

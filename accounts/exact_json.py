@@ -1,6 +1,7 @@
 """JSON that keeps every digit: numbers become int or Decimal, never float, and go back the same."""
 
 import decimal
+import json
 from decimal import Decimal
 from typing import Any
 
@@ -18,15 +19,17 @@ class JSONInvalid(ValueError):
 
 
 def decode(body: bytes) -> Any:
-    """Read JSON. Raises JSONInvalid for malformed, too deep or not representable input."""
+    """Read JSON. Raises JSONInvalid for malformed, too deep, ambiguous or unrepresentable input."""
     try:
-        return _decoder.decode(body)
+        value = _decoder.decode(body)
+        _name_checker.decode(body.decode())
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise JSONInvalid(str(error)) from error
     except RecursionError as error:
         raise JSONInvalid("the JSON is nested too deeply") from error
     except decimal.InvalidOperation as error:
         raise JSONInvalid("a number is out of range") from error
+    return value
 
 
 def encode(value: object) -> bytes:
@@ -67,3 +70,18 @@ def _check_number(value: Decimal) -> None:
         or abs(exponent) > NUMBER_DIGITS_MAX
     ):
         raise JSONInvalid(f"contains a number of more than {NUMBER_DIGITS_MAX} digits")
+
+
+def _refuse_repeated_names(members: list[tuple[str, Any]]) -> None:
+    names: set[str] = set()
+    for name, _ in members:
+        if name in names:
+            raise JSONInvalid(f"an object names {name[:100]!r} more than once")
+        names.add(name)
+
+
+# The fast decoder keeps the last of two members of one name. Which of two quantities was meant is
+# not ours to guess, so a second pass, over JSON known to be well formed, looks at the names alone.
+_name_checker = json.JSONDecoder(
+    object_pairs_hook=_refuse_repeated_names, parse_float=str, parse_int=str
+)

@@ -1,14 +1,20 @@
 """The shapes of the accounts API. They check and render; they decide nothing."""
 
+import datetime as dt
 from decimal import Decimal
 from typing import Any
 
+from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts import money
+from accounts import money, timestamps
 from accounts.burndown import Category
-from accounts.models import CreditGrant, Customer, validate_time_zone
+from accounts.models import CreditGrant, Customer, validate_external_id, validate_time_zone
+
+METERS_MAX = 100
+METADATA_ENTRIES_MAX = 50
+METADATA_NAME_LENGTH_MAX = 100
 
 
 class StrictSerializer(serializers.Serializer[Any]):
@@ -52,19 +58,59 @@ class PositiveAmountField(AmountField):
         return amount
 
 
+class TextField(serializers.CharField):
+    """A text, taken letter for letter: a number is no text, and outer spaces stay."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(trim_whitespace=False, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Read a JSON string and nothing else."""
+        if not isinstance(data, str):
+            raise serializers.ValidationError("must be a text")
+        return super().to_internal_value(data)
+
+
+class WholeNumberField(serializers.IntegerField):
+    """A whole number, written as one: neither a text nor `1.0` nor `true`."""
+
+    def to_internal_value(self, data: Any) -> int:
+        """Read a JSON integer and nothing else."""
+        if isinstance(data, bool) or not isinstance(data, int):
+            raise serializers.ValidationError("must be a whole number")
+        return super().to_internal_value(data)
+
+
+@extend_schema_field(OpenApiTypes.DATETIME)
+class TimestampField(serializers.Field[dt.datetime, Any, Any, Any]):
+    """A moment, in RFC 3339 with an offset; see `accounts.timestamps`."""
+
+    def to_internal_value(self, data: Any) -> dt.datetime:
+        """Read the text; one without an offset could mean any of 38 moments and is refused."""
+        try:
+            return timestamps.parse(data)
+        except timestamps.TimestampInvalid as error:
+            raise serializers.ValidationError(str(error)) from error
+
+
 class MetadataField(serializers.DictField):
     """Up to 50 texts by name, as the integrator likes."""
 
-    child = serializers.CharField(max_length=500, allow_blank=True)
+    child = TextField(max_length=500, allow_blank=True)
 
     def to_internal_value(self, data: Any) -> Any:
         """Check number and names, then the texts."""
         metadata = super().to_internal_value(data)
-        if len(metadata) > 50:  # noqa: PLR2004
-            raise serializers.ValidationError("must have at most 50 entries")
-        if any(not 0 < len(name) <= 100 or "\0" in name for name in metadata):  # noqa: PLR2004
-            raise serializers.ValidationError("names must have 1 to 100 characters")
+        if len(metadata) > METADATA_ENTRIES_MAX:
+            raise serializers.ValidationError(f"must have at most {METADATA_ENTRIES_MAX} entries")
+        if any(not _is_metadata_name(name) for name in metadata):
+            reason = f"names must have 1 to {METADATA_NAME_LENGTH_MAX} characters, none of them NUL"
+            raise serializers.ValidationError(reason)
         return metadata
+
+
+def _is_metadata_name(name: str) -> bool:
+    return 0 < len(name) <= METADATA_NAME_LENGTH_MAX and "\0" not in name
 
 
 class CustomerSerializer(serializers.ModelSerializer[Customer]):
@@ -78,20 +124,18 @@ class CustomerSerializer(serializers.ModelSerializer[Customer]):
 class CustomerChange(StrictSerializer):
     """What may change of a customer."""
 
-    name = serializers.CharField(max_length=200, allow_blank=True, required=False)
+    name = TextField(max_length=200, allow_blank=True, required=False)
     email = serializers.EmailField(max_length=254, allow_blank=True, required=False)
-    time_zone = serializers.CharField(
-        max_length=64, required=False, validators=[validate_time_zone]
-    )
+    time_zone = TextField(max_length=64, required=False, validators=[validate_time_zone])
     metadata = MetadataField(required=False)
 
 
 class CustomerCreation(CustomerChange):
     """A new customer."""
 
-    external_id = serializers.RegexField(
-        r"\A[^/\x00-\x1f\x7f]+\Z",
+    external_id = TextField(
         max_length=200,
+        validators=[validate_external_id],
         help_text="Your own id; any text without a slash or control characters.",
     )
 
@@ -131,17 +175,19 @@ class GrantSerializer(serializers.ModelSerializer[CreditGrant]):
 class GrantCreation(StrictSerializer):
     """A new grant."""
 
-    asset = serializers.CharField(max_length=32)
+    asset = TextField(max_length=32)
     amount = PositiveAmountField()
     category = serializers.ChoiceField(choices=list(Category), default=Category.PAID)
-    priority = serializers.IntegerField(min_value=0, max_value=100, default=50)
-    effective_at = serializers.DateTimeField(required=False, allow_null=True)
-    expires_at = serializers.DateTimeField(required=False, allow_null=True)
-    meters = serializers.ListField(child=serializers.CharField(max_length=100), required=False)
-    reference = serializers.CharField(
+    priority = WholeNumberField(min_value=0, max_value=100, default=50)
+    effective_at = TimestampField(required=False, allow_null=True)
+    expires_at = TimestampField(required=False, allow_null=True)
+    meters = serializers.ListField(
+        child=TextField(max_length=100), max_length=METERS_MAX, required=False
+    )
+    reference = TextField(
         max_length=200,
         allow_blank=True,
         default="",
         help_text="The payment behind it: a second grant under one reference is refused.",
     )
-    name = serializers.CharField(max_length=200, allow_blank=True, default="")
+    name = TextField(max_length=200, allow_blank=True, default="")

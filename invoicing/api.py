@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import pagination
+from accounts.api import customer_or_404
 from accounts.authentication import HasScope, organization_of
 from accounts.models import Scope
 from accounts.problems import Problem
@@ -59,7 +60,7 @@ _READ = HasScope.of(GET=Scope.READ)
     responses=InvoiceSerializer(many=True),
 )
 @pagination.documented
-@api_view(["GET"])
+@api_view(["GET", "HEAD"])
 @permission_classes([_READ])
 def invoice_list(request: Request) -> Response:
     """List invoices, newest first."""
@@ -68,12 +69,12 @@ def invoice_list(request: Request) -> Response:
     )
     external_id = request.query_params.get("customer")
     if external_id is not None:
-        invoices = invoices.filter(customer__external_id=external_id.replace("\0", ""))
+        invoices = invoices.filter(customer=customer_or_404(request, external_id))
     return pagination.page(request, invoices.prefetch_related("lines"), InvoiceSerializer)
 
 
 @extend_schema(operation_id="invoices_get", summary="One invoice", responses=InvoiceSerializer)
-@api_view(["GET"])
+@api_view(["GET", "HEAD"])
 @permission_classes([_READ])
 def invoice_detail(request: Request, invoice_id: uuid.UUID) -> Response:
     """Return one invoice with its lines."""

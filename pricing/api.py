@@ -14,7 +14,7 @@ from accounts.api import customer_or_404
 from accounts.authentication import HasScope, organization_of
 from accounts.models import Scope
 from accounts.problems import Problem
-from accounts.serializers import StrictSerializer
+from accounts.serializers import StrictSerializer, TextField
 from pricing import subscriptions
 from pricing.models import Plan, Subscription
 
@@ -51,13 +51,13 @@ class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
 class SubscriptionCreation(StrictSerializer):
     """A new subscription."""
 
-    customer = serializers.CharField(max_length=200)
-    plan = serializers.CharField(max_length=100)
+    customer = TextField(max_length=200)
+    plan = TextField(max_length=100)
 
 
 @extend_schema(operation_id="plans_list", summary="List plans", responses=PlanSerializer(many=True))
 @pagination.documented
-@api_view(["GET"])
+@api_view(["GET", "HEAD"])
 @permission_classes([HasScope.of(GET=Scope.READ)])
 def plan_list(request: Request) -> Response:
     """List the organization's plans."""
@@ -82,12 +82,12 @@ def plan_list(request: Request) -> Response:
     },
 )
 @pagination.documented
-@api_view(["GET", "POST"])
+@api_view(["GET", "HEAD", "POST"])
 @permission_classes([HasScope.of(GET=Scope.READ, POST=Scope.CUSTOMERS_WRITE)])
 def subscription_list(request: Request) -> Response:
     """List subscriptions, or put a customer on a plan's newest published version."""
     organization = organization_of(request)
-    if request.method == "GET":
+    if request.method != "POST":
         rows = Subscription.objects.for_organization(organization)
         return pagination.page(
             request, rows.select_related("customer", "plan_version__plan"), SubscriptionSerializer

@@ -9,7 +9,7 @@ from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest
 
 from accounts import exact_json
-from accounts.models import Customer
+from accounts.models import Customer, validate_external_id
 from accounts.tenant_admin import TenantForm, TenantModelAdmin
 
 
@@ -28,6 +28,12 @@ class CustomerForm(TenantForm):
         error_messages = {
             NON_FIELD_ERRORS: {"unique_together": "Another customer has this external ID."}
         }
+
+    def clean_external_id(self) -> str:
+        """Refuse an id by which the API could not name the customer."""
+        external_id: str = self.cleaned_data["external_id"]
+        validate_external_id(external_id)
+        return external_id
 
     def clean_metadata(self) -> dict[str, Any]:
         """Refuse what the database cannot keep."""

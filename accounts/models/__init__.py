@@ -13,7 +13,12 @@ from accounts.models.credits import (
     LedgerEntry,
     OnExpiry,
 )
-from accounts.models.customers import Customer, PortalMembership, validate_time_zone
+from accounts.models.customers import (
+    Customer,
+    PortalMembership,
+    validate_external_id,
+    validate_time_zone,
+)
 from accounts.models.organizations import (
     EDITING_ROLES,
     Membership,
@@ -46,5 +51,6 @@ __all__ = [
     "TenantModel",
     "TenantQuerySet",
     "User",
+    "validate_external_id",
     "validate_time_zone",
 ]

@@ -1,5 +1,6 @@
 """Customers: whom an organization bills, and the people who may look at their page."""
 
+import re
 import zoneinfo
 
 from django.core.exceptions import ValidationError
@@ -13,6 +14,18 @@ def validate_time_zone(value: str) -> None:
     """Raise ValidationError unless `value` names a zone of the IANA database."""
     if value not in zoneinfo.available_timezones():
         raise ValidationError("must be an IANA time zone, for example Europe/Berlin")
+
+
+_ADDRESSABLE = re.compile(r"(?!\.{1,2}\Z)[^/\x00-\x1f\x7f]+")
+
+
+def validate_external_id(value: str) -> None:
+    """Raise ValidationError unless `value` can stand alone in a URL's path.
+
+    "." and ".." cannot, however they are escaped: clients resolve them before they send.
+    """
+    if not _ADDRESSABLE.fullmatch(value):
+        raise ValidationError("must not be . or .. and must have no slash or control characters")
 
 
 class Customer(TenantModel):

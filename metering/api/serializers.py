@@ -6,7 +6,7 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from accounts.serializers import AmountField, StrictSerializer
+from accounts.serializers import AmountField, StrictSerializer, TextField
 from metering.models import AlertFiring, DeadLetter, Event, SpendAlert
 
 
@@ -183,7 +183,7 @@ class AlertSerializer(serializers.ModelSerializer[SpendAlert]):
 class AlertCreation(StrictSerializer):
     """A new spend alert."""
 
-    asset = serializers.CharField(max_length=32)
+    asset = TextField(max_length=32)
     threshold = AmountField()
 
 
