@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import set_rollback
 
 CONTENT_TYPE = "application/problem+json"
+ERRORS_MAX = 100
 
 type FieldReason = tuple[str, str]
 
@@ -48,7 +49,7 @@ def body(
         "title": kind.replace("_", " ").capitalize(),
         "status": status_code,
         "detail": detail,
-        "errors": [{"field": field, "reason": reason} for field, reason in errors],
+        "errors": [{"field": field, "reason": reason} for field, reason in errors[:ERRORS_MAX]],
         **extra,
     }
 
@@ -102,6 +103,12 @@ def _flatten(detail: Any, path: str = "") -> Iterator[FieldReason]:
     else:
         for reason in detail if isinstance(detail, list) else [detail]:
             yield path or "body", str(reason)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
+    """Answer a request that was refused before any view saw it, such as one for another host."""
+    problem = body(status.HTTP_400_BAD_REQUEST, "bad_request", "This is not a request we can read.")
+    return JsonResponse(problem, status=problem["status"], content_type=CONTENT_TYPE)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> JsonResponse:

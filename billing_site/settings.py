@@ -13,6 +13,7 @@ import structlog
 from django.utils.csp import CSP
 
 from billing_site import embedded
+from billing_site.mailers import mailers
 
 # Lets classes such as ModelAdmin be written with their model in brackets at run time too.
 django_stubs_ext.monkeypatch()
@@ -130,8 +131,7 @@ STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = STATIC_ROOT is None
 WHITENOISE_AUTOREFRESH = DEBUG
 
-EMAIL_BACKEND = env.str("EMAIL_BACKEND", default="django.core.mail.backends.console.EmailBackend")
-EMAIL_FILE_PATH = env.str("EMAIL_FILE_PATH", default=str(embedded.home() / "mail"))
+MAILERS = mailers(env.str("EMAIL_URL", default="console:"))
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="billing@drawdown.example")
 
 CELERY_BROKER_URL = env.str("BROKER_URL", default="") or embedded.broker_url()
@@ -165,6 +165,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "accounts.api_schema.document_problems",
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
 }

@@ -6,6 +6,7 @@ from django.urls import include, path, re_path
 from django.utils.csp import CSP
 from django.views import defaults
 from django.views.decorators.csp import csp_override
+from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitView
 
 from accounts import problems
@@ -23,6 +24,7 @@ _DOCS_CSP: dict[str, list[str]] = {
 }
 
 
+@csrf_exempt  # Nothing here that a forged request could reach.
 def _unknown(request: HttpRequest) -> HttpResponse:
     raise Http404
 
@@ -41,6 +43,13 @@ urlpatterns = [
     re_path(r"^api/", _unknown),
     path("", include("billing_site.dashboard.urls")),
 ]
+
+
+def handler400(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer what cannot be a request of ours: a problem under /api/, a page elsewhere."""
+    if request.path.startswith("/api/"):
+        return problems.bad_request(request, exception)
+    return defaults.bad_request(request, exception)
 
 
 def handler404(request: HttpRequest, exception: Exception) -> HttpResponse:

@@ -1,13 +1,18 @@
 """The API of events: recording them, and looking at them again."""
 
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
-from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, PolymorphicProxySerializer, extend_schema
-from rest_framework.decorators import api_view, permission_classes
+from drf_spectacular.utils import (
+    OpenApiParameter,
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema,
+)
+from rest_framework.decorators import api_view, parser_classes, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -15,8 +20,11 @@ from accounts import pagination
 from accounts.api import customer_or_404
 from accounts.authentication import HasScope, organization_of
 from accounts.models import LedgerEntry, Organization, Scope
+from accounts.parsers import ExactJSONParser
 from accounts.problems import CONTENT_TYPE, Problem, body
 from metering import event_drafts, ingestion, tasks
+from metering.api import cloud_events
+from metering.api.cloud_events import CloudEvents
 from metering.api.serializers import (
     BatchOutcomeSerializer,
     EventBatchSchema,
@@ -40,21 +48,22 @@ CODES = {
 ACCEPTED = (Status.RECORDED, Status.REPLAYED)
 
 
-class NewestEventsFirst(pagination.NewestFirst):
-    """Events of one customer by the time they happened."""
-
-    ordering = ("-occurred_at", "-key")
+type ParseEvent = Callable[..., event_drafts.EventDraft | event_drafts.InvalidDraft]
 
 
 @extend_schema(
     methods=["POST"],
     operation_id="events_record",
     summary="Record one event, or up to 10,000",
-    request=PolymorphicProxySerializer(
-        component_name="EventOrBatch",
-        serializers=[EventDraftSchema, EventBatchSchema],
-        resource_type_field_name=None,
-    ),
+    request={
+        ExactJSONParser.media_type: PolymorphicProxySerializer(
+            component_name="EventOrBatch",
+            serializers=[EventDraftSchema, EventBatchSchema],
+            resource_type_field_name=None,
+        ),
+        cloud_events.StructuredParser.media_type: cloud_events.SCHEMA,
+        cloud_events.BatchParser.media_type: {"type": "array", "items": cloud_events.SCHEMA},
+    },
     responses={
         201: OutcomeSerializer,
         200: PolymorphicProxySerializer(
@@ -62,9 +71,9 @@ class NewestEventsFirst(pagination.NewestFirst):
             serializers=[OutcomeSerializer, BatchOutcomeSerializer],
             resource_type_field_name=None,
         ),
-        (402, CONTENT_TYPE): OpenApiTypes.OBJECT,
-        (409, CONTENT_TYPE): OpenApiTypes.OBJECT,
-        (422, CONTENT_TYPE): OpenApiTypes.OBJECT,
+        204: OpenApiResponse(description="CloudEvents, all of them accepted."),
+        402: OpenApiResponse(description="The customer cannot pay; nothing was recorded."),
+        409: OpenApiResponse(description="Another event was recorded under this id."),
     },
 )
 @extend_schema(
@@ -75,24 +84,37 @@ class NewestEventsFirst(pagination.NewestFirst):
     responses=EventSerializer(many=True),
 )
 @pagination.documented
-@api_view(["GET", "POST"])
+@api_view(["GET", "HEAD", "POST"])
+@parser_classes([ExactJSONParser, cloud_events.StructuredParser, cloud_events.BatchParser])
 @permission_classes([HasScope.of(GET=Scope.READ, POST=Scope.EVENTS_WRITE)])
 def events(request: Request) -> Response:
     """Record events, or list those of a customer."""
-    if request.method == "GET":
+    if request.method != "POST":
         return _list_events(request)
     organization = organization_of(request)
-    if isinstance(request.data, dict) and "events" in request.data:
-        return _record_batch(organization, request.data)
-    return _record_one(organization, request.data)
+    sent: object = request.data
+    if isinstance(sent, CloudEvents):
+        return _record_cloud_events(organization, sent)
+    if isinstance(sent, dict) and "events" in sent:
+        return _record_batch(organization, sent)
+    return _record_one(organization, sent)
 
 
 def _record_one(organization: Organization, raw: object) -> Response:
-    [outcome] = _record(organization, [raw])
+    [outcome] = _record(organization, [raw], event_drafts.parse)
+    if outcome.status not in ACCEPTED:
+        return _refusal(outcome)
+    return Response(
+        _rendered(outcome), status=CODES[outcome.status], headers=_replay_headers(outcome)
+    )
+
+
+def _replay_headers(outcome: Outcome) -> dict[str, str]:
+    return {"Idempotent-Replayed": "true"} if outcome.status == Status.REPLAYED else {}
+
+
+def _refusal(outcome: Outcome) -> Response:
     code = CODES[outcome.status]
-    if outcome.status in ACCEPTED:
-        replayed = {"Idempotent-Replayed": "true"} if outcome.status == Status.REPLAYED else {}
-        return Response(_rendered(outcome), status=code, headers=replayed)
     extra = {"id": outcome.external_id, "event_status": outcome.status, "reason": outcome.reason}
     problem = body(
         code, outcome.reason, outcome.detail, errors=outcome.errors, **extra, **outcome.needed
@@ -101,22 +123,48 @@ def _record_one(organization: Organization, raw: object) -> Response:
 
 
 def _record_batch(organization: Organization, data: dict[str, Any]) -> Response:
-    raws = data["events"]
-    errors = [(name, "is not a field of a batch") for name in data if name != "events"]
-    if not isinstance(raws, list) or not raws:
-        errors.append(("events", "must be a list of at least one event"))
-    elif len(raws) > settings.EVENTS_PER_REQUEST_MAX:
-        errors.append(("events", f"must have at most {settings.EVENTS_PER_REQUEST_MAX} events"))
-    if errors:
-        raise Problem(422, "invalid", "The batch is not valid.", errors=errors)
-    outcomes = _record(organization, raws)
+    unknown = [(name, "is not a field of a batch") for name in data if name != "events"]
+    if unknown:
+        raise Problem(422, "invalid", "The batch is not valid.", errors=unknown)
+    raws = _checked_batch(data["events"], least=1)
+    return Response(_results(_record(organization, raws, event_drafts.parse)))
+
+
+def _checked_batch(raws: object, *, least: int) -> list[Any]:
+    most = settings.EVENTS_PER_REQUEST_MAX
+    if not isinstance(raws, list) or not least <= len(raws) <= most:
+        reason = f"must be a list of {least} to {most} events"
+        raise Problem(422, "invalid", "The batch is not valid.", errors=[("events", reason)])
+    return raws
+
+
+def _results(outcomes: list[Outcome]) -> dict[str, Any]:
     counts = Counter(str(outcome.status) for outcome in outcomes)
-    return Response({"results": [_rendered(each) for each in outcomes], "counts": counts})
+    return {"results": [_rendered(outcome) for outcome in outcomes], "counts": counts}
 
 
-def _record(organization: Organization, raws: list[Any]) -> list[Outcome]:
+def _record_cloud_events(organization: Organization, sent: CloudEvents) -> Response:
+    """Record what came in the CloudEvents format.
+
+    Its producers look at the status alone: a 2xx means that they may forget every event. So a
+    batch is accepted only as a whole; else they are told to keep it, and sending it again is safe.
+    """
+    outcomes = _record(organization, _checked_batch(sent.raws, least=0), cloud_events.parse)
+    refused = [outcome for outcome in outcomes if outcome.status not in ACCEPTED]
+    if not refused:
+        return Response(status=204, headers={} if sent.is_batch else _replay_headers(outcomes[0]))
+    if not sent.is_batch:
+        return _refusal(outcomes[0])
+    codes = {CODES[outcome.status] for outcome in refused}
+    detail = f"{len(refused)} of {len(outcomes)} events were refused, the others are recorded."
+    raise Problem(
+        codes.pop() if len(codes) == 1 else 422, "partly_refused", detail, **_results(outcomes)
+    )
+
+
+def _record(organization: Organization, raws: list[Any], parse: ParseEvent) -> list[Outcome]:
     now = timezone.now()
-    drafts = [event_drafts.parse(raw, at=now) for raw in raws]
+    drafts = [parse(raw, at=now) for raw in raws]
     result = ingestion.record_events(organization_id=organization.id, drafts=drafts, at=now)
     if result.firings:
         tasks.wake_delivery()
@@ -152,9 +200,8 @@ def _list_events(request: Request) -> Response:
         )
     customer = customer_or_404(request, external_id)
     stored = Event.objects.filter(organization=organization_of(request), customer=customer)
-    return pagination.page(
-        request, stored.select_related("customer"), EventSerializer, paginator=NewestEventsFirst
-    )
+    order = pagination.Order("occurred_at", "key")
+    return pagination.page(request, stored.select_related("customer"), EventSerializer, order=order)
 
 
 @extend_schema(
@@ -163,18 +210,15 @@ def _list_events(request: Request) -> Response:
     parameters=[OpenApiParameter("source", str, description="When it was sent with one.")],
     responses=EventDetailSerializer,
 )
-@api_view(["GET"])
+@api_view(["GET", "HEAD"])
 @permission_classes([HasScope.of(GET=Scope.READ)])
 def event_detail(request: Request, external_id: str) -> Response:
     """Explain one event: what it cost at which price, and which grants paid."""
     organization = organization_of(request)
     source = request.query_params.get("source", "")
     key = event_drafts.event_key(source=source, external_id=external_id)
-    event = (
-        Event.objects.filter(organization=organization, key=key, external_id=external_id)
-        .select_related("customer")
-        .first()
-    )
+    stored = Event.objects.filter(organization=organization, key=key).select_related("customer")
+    event = stored.first()
     if event is None:
         raise Problem(404, "not_found", "There is no event with this id.")
     rated = RatedEvent.objects.filter(organization=organization, event_key=key)
