@@ -56,7 +56,9 @@ class TenantAdminSite(admin.AdminSite):
         user = request.user
         if not isinstance(user, User):
             return False
-        return seats.seat_of(request) is not None or seats.organizations_open_to(user).exists()
+        if seats.seat_of(request) is not None:
+            return True
+        return user.is_active and (user.is_superuser or seats.organizations_open_to(user).exists())
 
     def login(
         self,
