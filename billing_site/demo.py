@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from billing_site import embedded, programs, welcome
 from billing_site.processes import postgres, single_run, valkey
@@ -92,7 +93,7 @@ def _environment(port: int) -> dict[str, str]:
     """Return what our programs read; whatever the person set themselves stays as it is."""
     return {
         "SITE_URL": _site(port),
-        "EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend",
+        "EMAIL_URL": f"file://{quote(str(embedded.home() / 'mail'))}",
         "PYTHONUNBUFFERED": "1",
         # Right for a server, wrong here: the files are found where they lie, and root is at home.
         "PYTHONWARNINGS": "ignore:No directory at,ignore:You're running the worker with superuser",
