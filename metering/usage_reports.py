@@ -36,6 +36,14 @@ class DaySpend:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PeriodSpend:
+    """What a period has cost so far in one asset, and how much of it no credit paid."""
+
+    amount: Decimal = ZERO
+    overage: Decimal = ZERO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Quantity:
     """How much of one meter an event used."""
 
@@ -238,13 +246,16 @@ def activity(customer: Customer) -> tuple[uuid.UUID | None, int]:
 
 def spend_in_open_periods(
     *, organization_id: uuid.UUID, customer_ids: Collection[uuid.UUID]
-) -> dict[tuple[uuid.UUID, uuid.UUID], Decimal]:
+) -> dict[tuple[uuid.UUID, uuid.UUID], PeriodSpend]:
     """Return what the periods still open have cost so far, by (customer id, asset id)."""
     totals = (
         UsageTotal.objects.for_organization(organization_id)
         .filter(period__customer_id__in=customer_ids, period__closed_at=None)
         .order_by()
         .values_list("period__customer_id", "price__asset_id")
-        .annotate(spend=Sum("amount"))
+        .annotate(spent=Sum("amount"), owed=Sum("overage"))
     )
-    return {(customer_id, asset_id): spend for customer_id, asset_id, spend in totals}
+    return {
+        (customer_id, asset_id): PeriodSpend(amount=spent, overage=owed)
+        for customer_id, asset_id, spent, owed in totals
+    }

@@ -1,18 +1,19 @@
 """What the operator's list of customers shows: one page of it in a fixed number of queries."""
 
 import datetime as dt
-from collections.abc import Sequence
+import uuid
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from django.core.paginator import Page, Paginator
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from accounts.models import Customer, Organization
-from accounts.money import ZERO
 from billing_site.dashboard import balances
 from metering import usage_reports
 from metering.models import Event
+from metering.usage_reports import PeriodSpend
+from pricing.models import ShortfallPolicy, Subscription
 
 CUSTOMERS_PER_PAGE = 25
 SEARCH_LENGTH_MAX = 200
@@ -23,7 +24,7 @@ class AccountLine:
     """One account of a listed customer."""
 
     balance: balances.AccountBalance
-    spent: Decimal
+    period: PeriodSpend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +33,7 @@ class CustomerLine:
 
     customer: Customer
     accounts: Sequence[AccountLine]
+    goes_on_unpaid: bool
     last_event_at: dt.datetime | None
 
 
@@ -84,18 +86,35 @@ def _lines(
 ) -> list[CustomerLine]:
     ids = [customer.id for customer in customers]
     accounts = balances.read_accounts(organization_id=organization.id, customer_ids=ids, at=at)
-    spent = usage_reports.spend_in_open_periods(organization_id=organization.id, customer_ids=ids)
+    periods = usage_reports.spend_in_open_periods(organization_id=organization.id, customer_ids=ids)
+    going_on = _going_on_unpaid(organization, ids)
     return [
         CustomerLine(
             customer=customer,
             accounts=[
-                AccountLine(balance=balance, spent=spent.get((customer.id, balance.asset.id), ZERO))
+                AccountLine(
+                    balance=balance,
+                    period=periods.get((customer.id, balance.asset.id), PeriodSpend()),
+                )
                 for balance in _worth_listing(accounts[customer.id])
             ],
+            goes_on_unpaid=customer.id in going_on,
             last_event_at=customer.last_event_at,  # type: ignore[attr-defined]
         )
         for customer in customers
     ]
+
+
+def _going_on_unpaid(
+    organization: Organization, customer_ids: Collection[uuid.UUID]
+) -> set[uuid.UUID]:
+    """Return those whose plan invoices what no credit pays, instead of refusing it."""
+    subscriptions = Subscription.objects.for_organization(organization).filter(
+        customer__in=customer_ids,
+        ended_at=None,
+        plan_version__shortfall_policy=ShortfallPolicy.OVERAGE,
+    )
+    return set(subscriptions.values_list("customer_id", flat=True))
 
 
 def _worth_listing(

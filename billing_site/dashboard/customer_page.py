@@ -14,7 +14,7 @@ from accounts.money import ZERO
 from billing_site.dashboard import balances, charts
 from invoicing.models import Invoice, InvoiceState
 from metering import usage_reports
-from pricing.models import PlanVersion
+from pricing.models import PlanVersion, ShortfallPolicy
 
 CHART_DAYS = 30
 EVENTS_SHOWN = 15
@@ -30,6 +30,7 @@ class AccountPanel:
     chart: charts.BarChart
     spent: Decimal
     spent_today: Decimal
+    period: usage_reports.PeriodSpend
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +43,31 @@ class CustomerPage:
     plan_version: PlanVersion | None
     read_at: dt.datetime
 
+    @property
+    def goes_on_unpaid(self) -> bool:
+        """Whether usage that no credit pays is recorded and invoiced, instead of refused."""
+        plan = self.plan_version
+        return plan is not None and plan.shortfall_policy == ShortfallPolicy.OVERAGE
+
 
 def read(customer: Customer, *, at: dt.datetime) -> CustomerPage:
     """Return the page of `customer` as of `at`."""
     accounts = balances.read_accounts(
         organization_id=customer.organization_id, customer_ids=[customer.id], at=at
     )[customer.id]
-    spend = usage_reports.spend_by_day(customer, at=at, days=CHART_DAYS)
+    days = usage_reports.spend_by_day(customer, at=at, days=CHART_DAYS)
+    periods = usage_reports.spend_in_open_periods(
+        organization_id=customer.organization_id, customer_ids=[customer.id]
+    )
     return CustomerPage(
-        accounts=[_panel(balance, days=spend.get(balance.asset.id, [])) for balance in accounts],
+        accounts=[
+            _panel(
+                balance,
+                days=days.get(balance.asset.id, []),
+                period=periods.get((customer.id, balance.asset.id), usage_reports.PeriodSpend()),
+            )
+            for balance in accounts
+        ],
         events=usage_reports.recent_events(customer, limit=EVENTS_SHOWN),
         invoices=_invoices(customer),
         plan_version=_plan_version(customer),
@@ -93,7 +110,10 @@ def _due(at: dt.datetime) -> Q:
 
 
 def _panel(
-    balance: balances.AccountBalance, *, days: Sequence[usage_reports.DaySpend]
+    balance: balances.AccountBalance,
+    *,
+    days: Sequence[usage_reports.DaySpend],
+    period: usage_reports.PeriodSpend,
 ) -> AccountPanel:
     return AccountPanel(
         balance=balance,
@@ -101,6 +121,7 @@ def _panel(
         chart=charts.bar_chart(days),
         spent=sum((day.amount for day in days), ZERO),
         spent_today=days[-1].amount if days else ZERO,
+        period=period,
     )
 
 

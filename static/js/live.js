@@ -8,12 +8,21 @@
   const live = document.getElementById("live");
   const mark = document.getElementById("live-mark");
   let answeredAt = Date.now();
+  let askingSince = Date.now();
 
   function show() {
     const age = Date.now() - answeredAt;
-    const state = age < LOST_AFTER_MS ? "live" : "lost";
-    const old = age < FRESH_MS ? "less than 3 s old" : `${Math.round(age / 1000)} s old`;
-    const text = state === "live" ? `Live, ${old}` : `Connection lost, figures ${old}`;
+    const seconds = Math.round(age / 1000);
+    const unanswered = Date.now() - Math.max(answeredAt, askingSince);
+    let state = "live";
+    let text = "Live, less than 3 s old";
+    if (unanswered >= LOST_AFTER_MS) {
+      state = "lost";
+      text = `Connection lost, figures ${seconds} s old`;
+    } else if (age >= FRESH_MS) {
+      state = "waiting";
+      text = `Waiting for an answer, figures ${seconds} s old`;
+    }
     if (mark.textContent !== text) mark.textContent = text;
     mark.dataset.state = state;
   }
@@ -31,7 +40,8 @@
   });
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) return;
-    answeredAt = Date.now();
+    askingSince = Date.now();
+    show();
     htmx.trigger(live, "wake");
   });
 

@@ -8,6 +8,7 @@ from django.core.cache import cache
 
 from accounts.money import to_wire
 from metering import usage_reports
+from metering.usage_reports import PeriodSpend
 from pricing.models import ShortfallPolicy
 from tests.clock import DAY, NOW
 from tests.worlds import VideoWorld, open_video_world
@@ -95,8 +96,8 @@ def test_spend_of_the_open_period_is_kept_by_customer_and_asset(video: VideoWorl
         organization_id=video.organization.id, customer_ids=[video.customer.id, other.customer.id]
     )
     assert spend == {
-        (video.customer.id, video.usd.id): 1,
-        (other.customer.id, video.usd.id): 7,
+        (video.customer.id, video.usd.id): PeriodSpend(amount=Decimal(1)),
+        (other.customer.id, video.usd.id): PeriodSpend(amount=Decimal(7)),
     }
 
 
