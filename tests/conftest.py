@@ -1,6 +1,7 @@
 """What every test may rely on: a database that can be emptied, fast passwords, one world."""
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -9,6 +10,7 @@ from django.db.backends.base.operations import BaseDatabaseOperations
 from django.test import override_settings
 
 from tests import guarded_tables
+from tests.running_product import RunningProduct
 from tests.worlds import VideoWorld, open_video_world
 
 # A shared machine makes any single example slow now and then; that is no failure.
@@ -35,6 +37,17 @@ def _flush_with_triggers_off() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(BaseDatabaseOperations, "execute_sql_flush", execute_sql_flush)
         yield
+
+
+@pytest.fixture(scope="session")
+def demo_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Give the tests that run the whole product one home, so that it is seeded once.
+
+    The space in its name is on purpose.
+    """
+    home = tmp_path_factory.mktemp("demo") / "a home"
+    yield home
+    RunningProduct(home).remove()
 
 
 @pytest.fixture

@@ -138,12 +138,14 @@ class RunningProduct:
         return left
 
     def _belongs(self, entry: Path) -> bool:
+        # The servers write their state over the variables they were started with.
+        theirs = (self.home / "postgres").resolve(), embedded.socket_directory(self.home)
         try:
-            if f"DRAWDOWN_HOME={self.home}\0".encode() in (entry / "environ").read_bytes():
-                return True
-            return (entry / "cwd").readlink().is_relative_to((self.home / "postgres").resolve())
+            variables = (entry / "environ").read_bytes()
+            working_in = (entry / "cwd").readlink()
         except OSError:
             return False  # It ended meanwhile, or is another user's.
+        return f"DRAWDOWN_HOME={self.home}\0".encode() in variables or working_in in theirs
 
 
 def _parsed(body: bytes) -> Any:

@@ -8,6 +8,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -16,15 +17,13 @@ from tests.running_product import RunningProduct
 
 
 @pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningProduct]:
-    """Run the demo, its event stream included, in a home with a space in its name."""
-    running = RunningProduct(tmp_path_factory.mktemp("demo") / "a home")
+def product(demo_home: Path) -> Iterator[RunningProduct]:
+    """Run the demo, its event stream included."""
+    running = RunningProduct(demo_home)
     running.start()
     yield running
     running.kill()
-    left = running.processes_left()
-    running.remove()
-    assert left == []
+    assert running.processes_left() == []
 
 
 def pasted(product: RunningProduct) -> str:
