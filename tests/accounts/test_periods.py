@@ -82,6 +82,14 @@ def test_a_midnight_that_the_clocks_skip_is_no_gap() -> None:
     assert ended == begun == moment("2025-09-07T04:00:00")
 
 
+def test_a_midnight_that_comes_twice_begins_one_day() -> None:
+    # At 00:01 on 7 November 2010 the clocks of Newfoundland went back to 23:01 of the day before.
+    newfoundland = ZoneInfo("America/St_Johns")
+    begun, ended = period("2010-11-01", Interval.DAY, "2010-11-07T02:45:00", newfoundland)
+    assert begun == moment("2010-11-07T02:30:00")
+    assert ended == moment("2010-11-08T03:30:00")
+
+
 def test_a_period_holds_its_start_and_not_its_end() -> None:
     march = Period(moment("2025-03-01"), moment("2025-04-01"))
     assert march.start in march
