@@ -9,6 +9,7 @@ import subprocess
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Self
 
@@ -58,7 +59,7 @@ class Supervisor:
     They stop in the order of the names in `stop_order`, which has to name all of them.
 
     It works only while one of its methods waits: then output is shown and the dead are restarted.
-    SIGINT, SIGTERM and SIGHUP make the waiting method raise StopAskedError, once.
+    SIGINT, SIGTERM, SIGHUP and the end of a launcher make the waiting method raise StopAskedError.
     """
 
     def __init__(self, output: PrefixedOutput, *, stop_order: Sequence[str]) -> None:
@@ -66,6 +67,7 @@ class Supervisor:
         self._stop_order = stop_order
         self._running: list[_Running] = []
         self._stop_asked = False
+        self._launcher = _launcher()
 
     def __enter__(self) -> Self:
         self._handlers = {number: signal.signal(number, self._ask_stop) for number in _SIGNALS}
@@ -119,7 +121,7 @@ class Supervisor:
             self._turn()
 
     def _turn(self) -> None:
-        if self._stop_asked:
+        if self._stop_asked or self._launcher not in {None, os.getppid()}:
             raise StopAskedError
         self._output.show(0.05)
         for running in self._running:
@@ -171,6 +173,20 @@ class Supervisor:
     def _ask_stop(self, number: int, frame: FrameType | None) -> None:
         # Ctrl-C often arrives twice, from the terminal and from a launcher: once is enough.
         self._stop_asked = True
+
+
+def _launcher() -> int | None:
+    """Return the process that runs us on a person's behalf, if one does.
+
+    Whoever kills `uv run`, which cannot pass that on, means us. A shell is another matter: what it
+    started in the background may outlive it.
+    """
+    parent = os.getppid()
+    try:
+        name = Path(f"/proc/{parent}/comm").read_text().strip()
+    except OSError:
+        return None  # No /proc here, or no parent any more.
+    return parent if name == "uv" else None
 
 
 def _ending(process: subprocess.Popen[bytes]) -> str:

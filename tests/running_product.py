@@ -63,6 +63,7 @@ class RunningProduct:
         deadline = time.monotonic() + seconds
         while not (started := _STARTED.search(self.output())):
             if self.process.poll() is not None or time.monotonic() > deadline:
+                self.kill()
                 raise AssertionError(f"The demo did not start:\n{self.output()}")
             time.sleep(0.1)
         self.site = _SITE.findall(self.output())[0]
