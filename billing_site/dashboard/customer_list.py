@@ -21,10 +21,14 @@ SEARCH_LENGTH_MAX = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountLine:
-    """One account of a listed customer."""
+    """One account of a listed customer.
+
+    `is_invoiced`: nothing is left and the plan lets usage go on, to be invoiced.
+    """
 
     balance: balances.AccountBalance
     period: PeriodSpend
+    is_invoiced: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +37,6 @@ class CustomerLine:
 
     customer: Customer
     accounts: Sequence[AccountLine]
-    goes_on_unpaid: bool
     last_event_at: dt.datetime | None
 
 
@@ -95,10 +98,10 @@ def _lines(
                 AccountLine(
                     balance=balance,
                     period=periods.get((customer.id, balance.asset.id), PeriodSpend()),
+                    is_invoiced=customer.id in going_on and balance.available <= 0,
                 )
                 for balance in _worth_listing(accounts[customer.id])
             ],
-            goes_on_unpaid=customer.id in going_on,
             last_event_at=customer.last_event_at,  # type: ignore[attr-defined]
         )
         for customer in customers

@@ -23,7 +23,10 @@ INVOICES_SHOWN = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccountPanel:
-    """One asset of the customer: what is left, how long it lasts, what was spent."""
+    """One asset of the customer: what is left, how long it lasts, what was spent.
+
+    `is_invoiced`: nothing is left and the plan lets usage go on, to be invoiced.
+    """
 
     balance: balances.AccountBalance
     runway: balances.Runway | None
@@ -31,6 +34,7 @@ class AccountPanel:
     spent: Decimal
     spent_today: Decimal
     period: usage_reports.PeriodSpend
+    is_invoiced: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,18 +47,13 @@ class CustomerPage:
     plan_version: PlanVersion | None
     read_at: dt.datetime
 
-    @property
-    def goes_on_unpaid(self) -> bool:
-        """Whether usage that no credit pays is recorded and invoiced, instead of refused."""
-        plan = self.plan_version
-        return plan is not None and plan.shortfall_policy == ShortfallPolicy.OVERAGE
-
 
 def read(customer: Customer, *, at: dt.datetime) -> CustomerPage:
     """Return the page of `customer` as of `at`."""
     accounts = balances.read_accounts(
         organization_id=customer.organization_id, customer_ids=[customer.id], at=at
     )[customer.id]
+    plan_version = _plan_version(customer)
     days = usage_reports.spend_by_day(customer, at=at, days=CHART_DAYS)
     periods = usage_reports.spend_in_open_periods(
         organization_id=customer.organization_id, customer_ids=[customer.id]
@@ -65,12 +64,13 @@ def read(customer: Customer, *, at: dt.datetime) -> CustomerPage:
                 balance,
                 days=days.get(balance.asset.id, []),
                 period=periods.get((customer.id, balance.asset.id), usage_reports.PeriodSpend()),
+                goes_on=_goes_on_unpaid(plan_version),
             )
             for balance in accounts
         ],
         events=usage_reports.recent_events(customer, limit=EVENTS_SHOWN),
         invoices=_invoices(customer),
-        plan_version=_plan_version(customer),
+        plan_version=plan_version,
         read_at=at,
     )
 
@@ -114,6 +114,7 @@ def _panel(
     *,
     days: Sequence[usage_reports.DaySpend],
     period: usage_reports.PeriodSpend,
+    goes_on: bool,
 ) -> AccountPanel:
     return AccountPanel(
         balance=balance,
@@ -122,7 +123,13 @@ def _panel(
         spent=sum((day.amount for day in days), ZERO),
         spent_today=days[-1].amount if days else ZERO,
         period=period,
+        is_invoiced=goes_on and balance.available <= 0,
     )
+
+
+def _goes_on_unpaid(plan_version: PlanVersion | None) -> bool:
+    """Whether usage that no credit pays is recorded and invoiced, instead of refused."""
+    return plan_version is not None and plan_version.shortfall_policy == ShortfallPolicy.OVERAGE
 
 
 def _invoices(customer: Customer) -> list[Invoice]:

@@ -243,6 +243,7 @@ class TestCustomerPage:
         world.record(world.minutes_of("fast", "3"))
         page = get_as(portal_member(world), customer_url(world.customer)).content.decode()
         assert "To be invoiced" in page
+        assert '<span class="amount">2.00<small></small></span>' in page
         assert "Top up" not in page
         assert "Invoiced" in get_as(member(world), list_url(world)).content.decode()
 
