@@ -1,24 +1,16 @@
 """Tables of the parties and their books."""
 
 from accounts.models.api_keys import ApiKey, Scope
-from accounts.models.credits import (
-    AmountField,
-    Asset,
-    Contra,
-    CreditAccount,
-    CreditGrant,
-    EntryKind,
-    Hold,
-    HoldState,
-    LedgerEntry,
-    OnExpiry,
-)
+from accounts.models.assets import AmountField, Asset
+from accounts.models.credits import CreditAccount, CreditGrant
 from accounts.models.customers import (
     Customer,
     PortalMembership,
     validate_external_id,
     validate_time_zone,
 )
+from accounts.models.holds import Hold, HoldState, OnExpiry
+from accounts.models.ledger_entries import Contra, EntryKind, LedgerEntry
 from accounts.models.organizations import (
     EDITING_ROLES,
     Membership,
