@@ -11,6 +11,7 @@ class LineInline(ReadOnlyTenantInline):
     """The lines of an invoice."""
 
     model = InvoiceLine
+    classes = ["plain-rows"]
     fields = ["description", "quantity_used", "usage", "credits", "due"]
     ordering = ["position"]
 

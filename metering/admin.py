@@ -1,6 +1,9 @@
 """Admin pages of usage: spend alerts are set here, the rest is looked at."""
 
+from typing import Any
+
 from django.contrib import admin
+from django.http import HttpRequest
 
 from accounts import money
 from accounts.tenant_admin import ReadOnlyAdmin, TenantModelAdmin
@@ -11,12 +14,16 @@ from metering.models import AlertFiring, BillingPeriod, DeadLetter, SpendAlert
 class SpendAlertAdmin(TenantModelAdmin):
     """Thresholds on balances. One that has fired is switched off instead of deleted."""
 
-    fields = ["account", "threshold", "is_active"]
     list_display = ["account", "threshold_amount", "is_active", "created_at"]
     list_filter = ["is_active"]
     list_select_related = ["account__customer", "account__asset"]
     search_fields = ["account__customer__external_id", "account__customer__name"]
     autocomplete_fields = ["account"]
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Show an amount to people who cannot type one."""
+        may_type = self.has_change_permission(request, obj)
+        return ["account", "threshold" if may_type else "threshold_amount", "is_active"]
 
     @admin.display(description="Below", ordering="threshold")
     def threshold_amount(self, alert: SpendAlert) -> str:

@@ -1,6 +1,6 @@
 """What is different between two versions of a plan, price by price, in words for people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from accounts import money
@@ -51,11 +51,12 @@ def describe_price(price: Price) -> Iterator[tuple[str, str]]:
         yield "", _terms(charge, price)
         return
     for cell in charge.cells:
-        values = zip(charge.dimensions, cell.match, strict=True)
-        yield (
-            ", ".join(f"{name} = {value}" for name, value in values),
-            _terms(cell.charge_model, price),
-        )
+        yield label_of(charge.dimensions, cell.match), _terms(cell.charge_model, price)
+
+
+def label_of(dimensions: Sequence[str], match: Sequence[str]) -> str:
+    """Write the values of a matrix cell, for example `model = opus, speed = *`."""
+    return ", ".join(f"{name} = {value}" for name, value in zip(dimensions, match, strict=True))
 
 
 def _terms(charge_model: ChargeModel, price: Price) -> str:

@@ -70,6 +70,13 @@ class ApiKeyAdmin(TenantModelAdmin):
         """Whether the key still opens the door."""
         return key.is_live
 
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Offer one button, because one page follows: the one with the secret."""
+        context["show_save_and_add_another"] = context["show_save_and_continue"] = False
+        return super().render_change_form(request, context, *args, **kwargs)
+
     def save_model(
         self,
         request: HttpRequest,

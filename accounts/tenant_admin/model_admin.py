@@ -4,11 +4,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import models
 from django.http import HttpRequest
 
-from accounts.models import TenantModel
+from accounts.models import AmountField, TenantModel
+from accounts.tenant_admin.amounts import AmountInput
 from accounts.tenant_admin.base import LoggedAdmin
 from accounts.tenant_admin.seats import Seat, seat_of, taken_seat
 
@@ -65,6 +67,7 @@ class TenantScope(_BaseModelAdmin):
 
     form: type[Any] = TenantForm
     view_on_site: Any = False
+    formfield_overrides = {AmountField: {"form_class": AmountInput}}
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Any]:
         """Return the organization's rows."""
@@ -88,6 +91,18 @@ class TenantScope(_BaseModelAdmin):
         """Offer the organization's rows."""
         kwargs["queryset"] = _offered(db_field, request, kwargs.get("queryset"))
         return super().formfield_for_manytomany(db_field, request, **kwargs)
+
+    def formfield_for_dbfield(
+        self, db_field: models.Field[Any, Any], request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Leave only "add" of the buttons Django puts beside a picker."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field is not None and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            # Changing, or deleting, what one merely wants to refer to is done on its own page.
+            field.widget.can_change_related = False
+            field.widget.can_delete_related = False
+            field.widget.can_view_related = False
+        return field
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Whoever sits in an organization may look."""

@@ -13,14 +13,13 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from accounts import money
 from accounts.models import User
 from accounts.tenant_admin import ReadOnlyTenantInline, StackedTenantInline, TenantModelAdmin
 from pricing import publication, version_changes
-from pricing.admin.previews import PreviewLine, SampleEventForm, preview
+from pricing.admin.previews import SampleEventForm, preview, totals
 from pricing.admin.price_forms import PriceForm
 from pricing.models import PlanVersion, Price, Subscription
-
-TERMS = ["billing_interval", "shortfall_policy", "overdraft_limit"]
 
 
 class PriceInline(StackedTenantInline):
@@ -50,17 +49,17 @@ class PriceListInline(ReadOnlyTenantInline):
     """Prices to be read: of a published version, or by someone who may not edit."""
 
     model = Price
+    classes = ["plain-rows"]
     fields = ["meter", "asset", "terms"]
 
     @admin.display(description="Charges")
     def terms(self, price: Price) -> SafeString:
         """Return what the price charges, a line for each cell of a matrix."""
-        lines = ((f"{cell}: " if cell else "", terms) for cell, terms in _described(price))
+        lines = (
+            (f"{cell}: " if cell else "", terms)
+            for cell, terms in version_changes.describe_price(price)
+        )
         return format_html("<ul>{}</ul>", format_html_join("", "<li>{}{}</li>", lines))
-
-
-def _described(price: Price) -> Iterator[tuple[str, str]]:
-    return version_changes.describe_price(price)
 
 
 @admin.register(PlanVersion)
@@ -85,10 +84,11 @@ class PlanVersionAdmin(TenantModelAdmin):
         return PlanVersion.objects.select_for_update().get(id=version.id)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Show when and by whom a version was published."""
-        if obj is None or obj.is_draft:
-            return TERMS
-        return [*TERMS, "state", "published_at", "publisher"]
+        """Show a published version's history, and amounts to people who cannot type them."""
+        if self.has_change_permission(request, obj):
+            return ["billing_interval", "shortfall_policy", "overdraft_limit"]
+        terms = ["billing_interval", "shortfall_policy", "limit"]
+        return terms if obj.is_draft else [*terms, "published_at", "publisher"]
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
         """Edit the prices of a draft, read those of a published version."""
@@ -106,10 +106,15 @@ class PlanVersionAdmin(TenantModelAdmin):
         """Only drafts are thrown away."""
         return super().has_delete_permission(request, obj) and (obj is None or obj.is_draft)
 
+    @admin.display(description="Overdraft limit")
+    def limit(self, version: PlanVersion) -> str:
+        """Return how far below zero a balance may go."""
+        return money.to_wire(version.overdraft_limit) if version.overdraft_limit else "—"
+
     @admin.display(description="Published by")
     def publisher(self, version: PlanVersion) -> str:
         """Return the address of who pressed the button."""
-        return str(version.published_by or "")
+        return str(version.published_by or "—")
 
     def get_form(
         self,
@@ -209,8 +214,13 @@ def _previewed(sample: dict[str, Any], formsets: Sequence[Any]) -> dict[str, Any
     """Return the sample's cost at the prices as they were typed; wrong ones are only counted."""
     forms = [form for each in formsets for form in _kept_forms(each.formset)]
     prices = [form.instance for form in forms if form.is_valid()]
-    lines: list[PreviewLine] = preview(prices, **sample)
-    return {"preview": lines, "left_out": len(forms) - len(prices), "previewed": True}
+    lines = preview(prices, **sample)
+    return {
+        "preview": lines,
+        "preview_totals": totals(lines),
+        "left_out": len(forms) - len(prices),
+        "previewed": True,
+    }
 
 
 def _kept_forms(formset: Any) -> Iterator[Any]:

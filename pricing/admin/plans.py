@@ -11,14 +11,14 @@ from django.utils import timezone
 
 from accounts.tenant_admin import ReadOnlyTenantInline, TenantModelAdmin
 from pricing import publication
-from pricing.models import Plan, PlanVersion
+from pricing.models import Plan, PlanVersion, VersionState
 
 
 class VersionInline(ReadOnlyTenantInline):
     """The versions of a plan, newest first, each with a link to its own page."""
 
     model = PlanVersion
-    fields = ["number", "state", "published_at", "publisher", "subscriptions"]
+    fields = ["state", "published_at", "publisher", "subscriptions"]
     ordering = ["-number"]
     show_change_link = True
     verbose_name_plural = "versions"
@@ -33,7 +33,7 @@ class VersionInline(ReadOnlyTenantInline):
     @admin.display(description="Published by")
     def publisher(self, version: PlanVersion) -> str:
         """Return the address of who pressed the button."""
-        return str(version.published_by or "")
+        return str(version.published_by or "—")
 
     @admin.display(description="Live subscriptions")
     def subscriptions(self, version: PlanVersion) -> int:
@@ -74,6 +74,15 @@ class PlanAdmin(TenantModelAdmin):
         self.require_change(request, plan)
         draft = publication.open_draft(plan=plan, at=timezone.now())
         return HttpResponseRedirect(reverse("admin:pricing_planversion_change", args=[draft.id]))
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        """Lead to the draft when there is one, and on to it after adding a plan."""
+        plan = kwargs.get("obj")
+        context["draft"] = plan and plan.versions.filter(state=VersionState.DRAFT).first()
+        context["show_save_and_add_another"] = False
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def response_add(
         self,

@@ -1,16 +1,20 @@
 """Previews: what a sample event would cost at prices that may not be saved yet."""
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from django import forms
 
 from accounts import money
-from pricing import catalog
+from accounts.models import Asset
+from pricing import catalog, version_changes
 from pricing.admin.property_lines import PropertyLinesField
 from pricing.aggregation import Unpriceable
-from pricing.models import Price
+from pricing.matrix import Matrix
+from pricing.models import Meter, Price
 from pricing.rating import CompiledPrice, compile_price
 
 
@@ -31,14 +35,20 @@ class SampleEventForm(forms.Form):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreviewLine:
-    """What one price makes of the event: an amount with its working, or why there is none."""
+    """What one price makes of the event: an amount and how it came about, or why there is none."""
 
-    meter: str
-    asset: str
+    meter: Meter
+    asset: Asset
+    cost: Decimal = money.ZERO
     quantity: str = ""
-    amount: str = ""
-    working: dict[str, Any] = field(default_factory=dict)
+    cell: str = ""
+    terms: str = ""
     refusal: str = ""
+
+    @property
+    def amount(self) -> str:
+        """Return the cost for people; "" when there is none."""
+        return "" if self.refusal else money.to_display(self.cost, scale=self.asset.scale)
 
 
 def preview(
@@ -59,17 +69,33 @@ def preview(
     ]
 
 
+def totals(lines: Iterable[PreviewLine]) -> list[tuple[str, str]]:
+    """Return what the event costs altogether, an amount and an asset for each asset."""
+    sums: dict[Asset, Decimal] = {}
+    for line in lines:
+        sums[line.asset] = sums.get(line.asset, money.ZERO) + line.cost
+    return [
+        (money.to_display(total, scale=asset.scale), asset.code) for asset, total in sums.items()
+    ]
+
+
 def _line(price: Price, compiled: CompiledPrice, properties: Mapping[str, Any]) -> PreviewLine:
     try:
         rated = compiled.rate(properties, lambda _cell: money.ZERO)
     except Unpriceable as unpriceable:
-        return PreviewLine(
-            meter=price.meter.code, asset=price.asset.code, refusal=unpriceable.detail
-        )
+        return PreviewLine(meter=price.meter, asset=price.asset, refusal=unpriceable.detail)
+    cell = _label(compiled, rated.cell)
     return PreviewLine(
-        meter=price.meter.code,
-        asset=price.asset.code,
+        meter=price.meter,
+        asset=price.asset,
+        cost=rated.amount,
         quantity=money.to_display(rated.quantity, scale=0),
-        amount=money.to_display(rated.amount, scale=price.asset.scale),
-        working=rated.working,
+        cell=cell,
+        terms=dict(version_changes.describe_price(price))[cell],
     )
+
+
+def _label(compiled: CompiledPrice, cell: str) -> str:
+    if not isinstance(compiled.charge, Matrix):
+        return ""
+    return version_changes.label_of(compiled.charge.dimensions, json.loads(cell))

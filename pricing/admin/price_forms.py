@@ -11,8 +11,8 @@ from pricing.models import Price
 from pricing.price_form import FieldError, PriceInvalid, parse_definition
 
 ROUNDINGS = [
-    ("none", "Exactly: part of a block costs part of the price"),
-    ("up", "Up: a block that was started is charged whole"),
+    ("none", "Part of a block costs its part"),
+    ("up", "A started block costs all of it"),
 ]
 
 
@@ -39,7 +39,7 @@ class PriceForm(TenantForm):
         initial="1",
         help_text="For example 1000000 for a price per million tokens.",
     )
-    rounding = forms.ChoiceField(label="Rounding of units", choices=ROUNDINGS)
+    rounding = forms.ChoiceField(label="Blocks", choices=ROUNDINGS)
     matrix = TableField(
         label="Prices by attribute",
         required=False,

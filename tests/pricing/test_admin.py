@@ -200,7 +200,9 @@ class TestPreview:
         fields = price_fields(0, draft.prices.get(), **price)
         response = edit(browser, draft, typed(fields, saved=1, more=sample))
         assert response.status_code == HTTPStatus.OK
-        return {line.meter: line.amount or line.refusal for line in response.context["preview"]}
+        return {
+            line.meter.code: line.amount or line.refusal for line in response.context["preview"]
+        }
 
     @pytest.mark.parametrize(
         ("properties", "amount"),
