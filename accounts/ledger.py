@@ -20,7 +20,7 @@ from django.db import IntegrityError
 from accounts import identifiers, money, postings, tenancy
 from accounts.books import Book, Debit, EntryState, InsufficientCredit, NotReversible, Part
 from accounts.burndown import Category, GrantState
-from accounts.models import Asset, CreditAccount, CreditGrant, Customer, LedgerEntry
+from accounts.models import Asset, CreditAccount, CreditGrant, Customer, EntryKind, LedgerEntry
 
 __all__ = ["Debit", "InsufficientCredit", "NotReversible", "Part"]
 
@@ -250,6 +250,7 @@ def debit_all(
             account_ids={order.account_id for order in orders},
             at=at,
         )
+        _refuse_known(orders, organization_id=organization_id)
         for order in orders:
             try:
                 result: Debit | InsufficientCredit = books[order.account_id].debit(
@@ -263,6 +264,22 @@ def debit_all(
             results.append(result)
         post(books.values(), at=at)
     return results
+
+
+def _refuse_known(orders: Sequence[DebitOrder], *, organization_id: uuid.UUID) -> None:
+    """Raise DuplicateReference for an event debited before, or twice in this set.
+
+    The database refuses that for one grant only: a second debit might draw on another.
+    """
+    asked = {(order.account_id, order.reference) for order in orders}
+    known = LedgerEntry.objects.filter(
+        organization=organization_id,
+        account__in={account_id for account_id, _ in asked},
+        reference__in={reference for _, reference in asked},
+        kind=EntryKind.USAGE,
+    ).values_list("account_id", "reference")
+    if len(asked) < len(orders) or not asked.isdisjoint(known):
+        raise DuplicateReference
 
 
 def expire(
