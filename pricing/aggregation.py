@@ -29,9 +29,13 @@ class MeterSpec:
     filters: Mapping[str, object] | None = None
 
     def counts(self, properties: Mapping[str, object]) -> bool:
-        """Whether an event of the meter's type passes its filter."""
+        """Whether an event of the meter's type passes its filter.
+
+        A filter that wants anything but a plain value lets no event pass: a property that is
+        missing equals nothing.
+        """
         return all(
-            as_text(properties.get(name)) == as_text(wanted)
+            as_text(wanted) is not None and as_text(properties.get(name)) == as_text(wanted)
             for name, wanted in (self.filters or {}).items()
         )
 
