@@ -2,6 +2,7 @@
 
 import decimal
 import json
+import re
 from decimal import Decimal
 from typing import Any
 
@@ -9,6 +10,9 @@ import msgspec
 
 _decoder = msgspec.json.Decoder(float_hook=Decimal)
 _encoder = msgspec.json.Encoder(order="sorted", decimal_format="number")
+
+# One of the two surrogates that only together stand for a character.
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 
 NUMBER_DIGITS_MAX = 100
 DEPTH_MAX = 16
@@ -40,14 +44,16 @@ def encode(value: object) -> bytes:
 def check_storable(value: object, *, depth: int = 0) -> None:
     """Raise JSONInvalid unless PostgreSQL can keep `value` exactly as jsonb.
 
-    Refused are NUL characters in texts and keys, numbers of more than 100 digits or with an
-    exponent beyond 100, and nesting deeper than 16.
+    Refused are NUL characters and halves of a character in texts and keys, numbers of more than
+    100 digits or with an exponent beyond 100, and nesting deeper than 16.
     """
     if depth > DEPTH_MAX:
         raise JSONInvalid(f"is nested deeper than {DEPTH_MAX} levels")
     match value:
         case str() if "\0" in value:
             raise JSONInvalid("contains a NUL character")
+        case str() if _HALF_CHARACTER.search(value):
+            raise JSONInvalid("contains half a character")
         case str() | bool() | None:
             pass
         case int() | Decimal():

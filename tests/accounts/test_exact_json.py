@@ -65,6 +65,8 @@ def nested(depth: int) -> list[Any]:
         ("a\0b", "NUL"),
         ({"a\0": 1}, "NUL"),
         ([{"a": ["\0"]}], "NUL"),
+        ("\ud800", "half a character"),
+        ({"\udfff": 1}, "half a character"),
         (Decimal("1e101"), "digits"),
         (Decimal("1e-101"), "digits"),
         (Decimal("1e500000"), "digits"),
