@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from accounts import ledger
+from accounts.burndown import Category
 from accounts.models import Asset, CreditAccount, LedgerEntry
 from billing_site import self_check
 from metering.ingestion import Status
@@ -227,7 +228,7 @@ class TestSeveralAssets:
 
     def test_both_are_charged(self, world: VideoWorld) -> None:
         ledger.grant_credit(
-            account=self._credits(world), amount=Decimal(3), category="paid", at=SINCE
+            account=self._credits(world), amount=Decimal(3), category=Category.PAID, at=SINCE
         )
         [outcome] = world.record(world.event())
         assert {charge["asset"]: charge["balance"] for charge in outcome.charges} == {
