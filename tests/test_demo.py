@@ -59,6 +59,13 @@ def test_the_printed_command_records_an_event_once(product: RunningProduct) -> N
     assert '"replayed"' in second
 
 
+def test_worker_and_beat_mail_the_alerts_of_the_seeded_month(product: RunningProduct) -> None:
+    deadline = time.monotonic() + 60
+    while not list((product.home / "mail").glob("*.log")):
+        assert time.monotonic() < deadline, product.output()[-3000:]
+        time.sleep(0.2)
+
+
 def test_a_second_start_is_refused(product: RunningProduct) -> None:
     second = product.run_again("demo")
     assert second.returncode == 3
