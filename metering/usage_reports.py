@@ -8,7 +8,7 @@ import datetime as dt
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -22,7 +22,7 @@ from accounts.money import ZERO, to_wire
 from metering.models import Event, RatedEvent, UsageTotal
 
 PACE_DAYS = 7
-_PAST_KEPT_SECONDS = 60
+_PAST_KEPT_SECONDS = 86_400
 _SUMMARY_PROPERTIES = 4
 _SUMMARY_LENGTH = 40
 
@@ -33,6 +33,21 @@ class DaySpend:
 
     date: dt.date
     amount: Decimal
+
+
+@dataclass(slots=True)
+class _Spend:
+    """Amounts by asset id and the midnight a day begins at, and how many charges they are."""
+
+    amounts: dict[tuple[uuid.UUID, dt.datetime], Decimal] = field(default_factory=dict)
+    charges: int = 0
+
+    @property
+    def assets(self) -> set[uuid.UUID]:
+        return {asset_id for asset_id, _ in self.amounts}
+
+    def of(self, asset_id: uuid.UUID, midnight: dt.datetime) -> Decimal:
+        return self.amounts.get((asset_id, midnight), ZERO)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,26 +95,46 @@ def spend_by_day(
 ) -> dict[uuid.UUID, list[DaySpend]]:
     """Return what each of the last `days` days cost, today last, by asset id.
 
-    A day is one of the customer's own time zone. Today is read afresh at every call; the days
-    before it are kept for a minute, so an event that arrives for a past day shows that much later.
+    A day is one of the customer's own time zone.
     """
     midnights = _midnights(ZoneInfo(customer.time_zone), at=at, days=days)
-    key = f"spend:{customer.id}:{customer.time_zone}:{midnights[0]:%Y%m%d}:{days}"
-    past: dict[uuid.UUID, dict[int, Decimal]] | None = cache.get(key)
-    if past is None:
-        past = _spend_between(customer, midnights[:-1])
-        cache.set(key, past, _PAST_KEPT_SECONDS)
+    # In this order: whatever is committed in between makes the past look older than it is, never
+    # newer, and costs one more reading.
+    counted = _charges_counted(customer)
     today = _spend_between(customer, midnights[-2:])
+    past = _past_spend(customer, midnights[:-1], charges=counted - today.charges)
     return {
         asset_id: [
-            *(
-                DaySpend(date=midnight.date(), amount=past.get(asset_id, {}).get(index, ZERO))
-                for index, midnight in enumerate(midnights[:-2], start=1)
-            ),
-            DaySpend(date=midnights[-2].date(), amount=today.get(asset_id, {}).get(1, ZERO)),
+            DaySpend(
+                date=midnight.date(),
+                amount=past.of(asset_id, midnight) + today.of(asset_id, midnight),
+            )
+            for midnight in midnights[:-1]
         ]
-        for asset_id in past.keys() | today.keys()
+        for asset_id in past.assets | today.assets
     }
+
+
+def _past_spend(customer: Customer, midnights: Sequence[dt.datetime], *, charges: int) -> _Spend:
+    """Return what the days before today cost, kept until a charge is added to one of them.
+
+    Events rarely come late, so a busy customer's month is not added up again for each of today's.
+    """
+    key = f"spend:{customer.id}:{customer.time_zone}:{midnights[0]:%Y%m%d}:{len(midnights)}"
+    kept: tuple[int, _Spend] | None = cache.get(key)
+    if kept is not None and kept[0] == charges:
+        return kept[1]
+    past = _spend_between(customer, midnights)
+    cache.set(key, (charges, past), _PAST_KEPT_SECONDS)
+    return past
+
+
+def _charges_counted(customer: Customer) -> int:
+    """Return how many charges the customer's open periods have seen, today's and late ones."""
+    totals = UsageTotal.objects.for_organization(customer.organization_id).filter(
+        period__customer=customer, period__closed_at=None
+    )
+    return totals.aggregate(charges=Sum("events"))["charges"] or 0
 
 
 def _midnights(zone: ZoneInfo, *, at: dt.datetime, days: int) -> list[dt.datetime]:
@@ -116,7 +151,8 @@ def _midnights(zone: ZoneInfo, *, at: dt.datetime, days: int) -> list[dt.datetim
 _SPEND_BETWEEN = """
     SELECT price.asset_id,
         width_bucket(event.occurred_at, %(bounds)s::timestamptz[]) AS day,
-        sum(rated.amount)
+        sum(rated.amount),
+        count(*)
     FROM metering_event event
     JOIN metering_ratedevent rated
         ON rated.organization_id = event.organization_id AND rated.event_key = event.key
@@ -130,10 +166,8 @@ _SPEND_BETWEEN = """
 """
 
 
-def _spend_between(
-    customer: Customer, bounds: Sequence[dt.datetime]
-) -> dict[uuid.UUID, dict[int, Decimal]]:
-    """Return the spend between each two neighbouring bounds, numbered from 1, by asset id."""
+def _spend_between(customer: Customer, bounds: Sequence[dt.datetime]) -> _Spend:
+    """Return what was spent between each two neighbouring bounds."""
     parameters: dict[str, Any] = {
         "bounds": list(bounds),
         "organization": customer.organization_id,
@@ -141,12 +175,13 @@ def _spend_between(
         "start": bounds[0],
         "end": bounds[-1],
     }
-    spend: dict[uuid.UUID, dict[int, Decimal]] = defaultdict(dict)
+    spend = _Spend()
     with connection.cursor() as cursor:
         cursor.execute(_SPEND_BETWEEN, parameters)
-        for asset_id, day, amount in cursor.fetchall():
-            spend[asset_id][day] = amount
-    return dict(spend)
+        for asset_id, day, amount, charges in cursor.fetchall():
+            spend.amounts[asset_id, bounds[day - 1]] = amount
+            spend.charges += charges
+    return spend
 
 
 def daily_pace(days: Sequence[DaySpend]) -> Decimal:
@@ -238,10 +273,7 @@ def activity(customer: Customer) -> tuple[uuid.UUID | None, int]:
         .order_by("-occurred_at")
         .values_list("key", flat=True)
     )
-    totals = UsageTotal.objects.for_organization(customer.organization_id).filter(
-        period__customer=customer, period__closed_at=None
-    )
-    return newest.first(), totals.aggregate(events=Sum("events"))["events"] or 0
+    return newest.first(), _charges_counted(customer)
 
 
 def spend_in_open_periods(

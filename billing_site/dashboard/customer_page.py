@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from django.db.models import Count, Max, Q
+from django.db.models import Count, Max, Q, QuerySet, Subquery
 
 from accounts.models import CreditAccount, Customer
 from accounts.money import ZERO
 from billing_site.dashboard import balances, charts
 from invoicing.models import Invoice, InvoiceState
 from metering import usage_reports
-from pricing.models import PlanVersion, ShortfallPolicy
+from pricing.models import PlanVersion, ShortfallPolicy, Subscription
 
 CHART_DAYS = 30
 EVENTS_SHOWN = 15
@@ -80,12 +80,13 @@ def version(customer: Customer, *, at: dt.datetime) -> str:
 
     It costs four small queries, so that a page that polls is nearly free while nothing happens.
     """
+    plan_version = _live_subscriptions(customer).values("plan_version")[:1]
     accounts = (
         CreditAccount.objects.for_organization(customer.organization_id)
         .filter(customer=customer)
         .order_by("id")
-        .annotate(due=Count("grants", filter=_due(at)))
-        .values_list("id", "version", "held", "floor", "due")
+        .annotate(due=Count("grants", filter=_due(at)), plan=Subquery(plan_version))
+        .values_list("id", "version", "held", "floor", "due", "plan")
     )
     invoices = (
         Invoice.objects.for_organization(customer.organization_id)
@@ -142,9 +143,11 @@ def _invoices(customer: Customer) -> list[Invoice]:
 
 
 def _plan_version(customer: Customer) -> PlanVersion | None:
-    return (
-        PlanVersion.objects.for_organization(customer.organization_id)
-        .filter(subscriptions__customer=customer, subscriptions__ended_at=None)
-        .select_related("plan")
-        .first()
+    subscription = _live_subscriptions(customer).select_related("plan_version__plan").first()
+    return subscription.plan_version if subscription else None
+
+
+def _live_subscriptions(customer: Customer) -> QuerySet[Subscription]:
+    return Subscription.objects.for_organization(customer.organization_id).filter(
+        customer=customer, ended_at=None
     )

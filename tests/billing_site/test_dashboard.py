@@ -13,7 +13,7 @@ from django.urls import reverse
 
 from accounts.models import Customer, User
 from billing_site.dashboard import customer_page
-from pricing.models import ShortfallPolicy
+from pricing.models import ShortfallPolicy, Subscription
 from tests.clock import DAY, HOUR, NOW
 from tests.factories import (
     PASSWORD,
@@ -316,6 +316,11 @@ class TestPolling:
         with time_machine.travel(NOW + HOUR, tick=False):
             assert self.poll(watcher, video, version).status_code == 200
 
+    def test_another_plan_shows_too(self, video: VideoWorld, watcher: Client) -> None:
+        version = self.poll(watcher, video)["HX-PTag"]
+        Subscription.objects.filter(customer=video.customer).update(ended_at=NOW)
+        assert self.poll(watcher, video, version).status_code == 200
+
     def test_a_new_day_shows_too(self, video: VideoWorld, watcher: Client) -> None:
         version = self.poll(watcher, video)["HX-PTag"]
         with time_machine.travel(NOW + DAY, tick=False):
@@ -339,7 +344,7 @@ class TestPolling:
             video.record(video.event(), video.event(), at=NOW - days * HOUR)
         with CaptureQueriesContext(connection) as many:
             self.poll(watcher, video)
-        assert len(work(many)) == len(work(few)) <= 18
+        assert len(work(many)) == len(work(few)) <= 19
 
 
 def work(queries: CaptureQueriesContext) -> list[str]:

@@ -2,9 +2,9 @@
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pytest
-from django.core.cache import cache
 
 from accounts.money import to_wire
 from metering import usage_reports
@@ -50,12 +50,22 @@ def test_spend_counts_overage_too(db: None) -> None:
     assert by_day(world, days=1) == [("03-10", "3")]
 
 
-def test_today_is_read_afresh_and_the_past_is_kept_for_a_minute(video: VideoWorld) -> None:
-    by_day(video)
+def test_every_event_shows_at_once_also_a_late_one(video: VideoWorld) -> None:
+    assert by_day(video) == []
+    video.record(video.event(timestamp="2025-03-09T12:00:00Z"))
+    assert by_day(video)[1:] == [("03-09", "1"), ("03-10", "0")]
     video.record(video.event(), video.event(timestamp="2025-03-09T12:00:00Z"))
-    assert by_day(video)[1:] == [("03-09", "0"), ("03-10", "1")]
-    cache.clear()
-    assert by_day(video)[1:] == [("03-09", "1"), ("03-10", "1")]
+    assert by_day(video)[1:] == [("03-09", "2"), ("03-10", "1")]
+
+
+def test_todays_events_do_not_add_up_the_past_again(
+    video: VideoWorld, django_assert_num_queries: Any
+) -> None:
+    video.record(video.event(timestamp="2025-03-09T12:00:00Z"))
+    by_day(video)
+    video.record(video.event())
+    with django_assert_num_queries(2):
+        assert by_day(video)[1:] == [("03-09", "1"), ("03-10", "1")]
 
 
 def test_recent_events_come_newest_first(video: VideoWorld) -> None:
