@@ -5,8 +5,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.models import AmountField, Asset, TenantModel, User
-from accounts.models import guards
+from accounts.models import AmountField, Asset, TenantModel, User, guards
 from accounts.periods import Interval
 from pricing.models.meters import Meter, code_validator
 
