@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
 from django.contrib import admin
-from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
+from django.contrib.admin.widgets import AutocompleteSelect, RelatedFieldWidgetWrapper
 from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db import models
 from django.http import HttpRequest
@@ -47,6 +47,17 @@ class TenantForm(_ModelForm):
         return excluded - {"organization"}
 
 
+class SearchSelect(AutocompleteSelect):
+    """A picker that is searched, and says so: an empty one has no name to be read out otherwise."""
+
+    def build_attrs(
+        self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """Return the attributes with a placeholder."""
+        attrs = super().build_attrs(base_attrs, extra_attrs)
+        return {**attrs, "data-placeholder": f"Find {self.field.verbose_name}"}
+
+
 class RelatedRowsFilter(admin.RelatedFieldListFilter):
     """A list filter that offers related rows of the organization only."""
 
@@ -83,6 +94,8 @@ class TenantScope(_BaseModelAdmin):
     ) -> Any:
         """Offer the organization's rows."""
         kwargs["queryset"] = _offered(db_field, request, kwargs.get("queryset"))
+        if db_field.name in self.get_autocomplete_fields(request):
+            kwargs["widget"] = SearchSelect(db_field, self.admin_site)
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def formfield_for_manytomany(

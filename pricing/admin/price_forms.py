@@ -39,7 +39,12 @@ class PriceForm(TenantForm):
         initial="1",
         help_text="For example 1000000 for a price per million tokens.",
     )
-    rounding = forms.ChoiceField(label="Blocks", choices=ROUNDINGS)
+    rounding = forms.ChoiceField(
+        label="Blocks",
+        choices=ROUNDINGS,
+        initial="none",
+        help_text="When usage does not fill so many units.",
+    )
     matrix = TableField(
         label="Prices by attribute",
         required=False,

@@ -5,7 +5,9 @@ from http import HTTPStatus
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.models import (
@@ -226,6 +228,18 @@ class TestWhatCanBeWritten:
         unused = Customer.objects.create(organization=acme.organization, external_id="unused")
         browser.post(page(Customer, "delete", unused.pk), {"post": "yes"})
         assert not Customer.objects.filter(pk=unused.pk).exists()
+
+
+def test_every_page_runs_in_a_transaction_of_the_organization(
+    acme: Company, browser: Client
+) -> None:
+    for address in (page(Customer, "changelist"), page(Customer, "change", acme.customer.pk)):
+        with CaptureQueriesContext(connection) as queries:
+            browser.get(address)
+        statements = [query["sql"] for query in queries]
+        acting = next(i for i, sql in enumerate(statements) if "set_config" in sql)
+        assert str(acme.organization.pk) in statements[acting]
+        assert not any('FROM "accounts_customer"' in sql for sql in statements[:acting])
 
 
 class TestRoles:

@@ -176,6 +176,12 @@ class TestPriceFields:
         price = draft.prices.get()
         assert (price.meter, price.organization) == (tokens, video.organization)
 
+    def test_a_price_left_blank_is_no_price(self, browser: Client, draft: PlanVersion) -> None:
+        blank = price_fields(1, meter="", asset="")
+        response = edit(browser, draft, typed(price_fields(0, draft.prices.get()), blank, saved=1))
+        assert response.status_code == HTTPStatus.FOUND
+        assert draft.prices.count() == 1
+
     def test_a_meter_is_priced_once_in_an_asset(
         self, video: VideoWorld, browser: Client, draft: PlanVersion
     ) -> None:
