@@ -6,7 +6,7 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import customers, ledger, pagination
+from accounts import customers, ledger, money, pagination
 from accounts.authentication import HasScope, organization_of
 from accounts.models import Asset, CreditAccount, CreditGrant, Customer, Scope
 from accounts.problems import Problem
@@ -163,7 +163,8 @@ def grant_list(request: Request, external_id: str) -> Response:
             409, "conflict", "A grant with this reference exists; nothing was granted."
         ) from error
     except ValueError as error:
+        field = "amount" if isinstance(error, money.AmountInvalid) else "expires_at"
         raise Problem(
-            422, "invalid", "The request is not valid.", errors=[("expires_at", str(error))]
+            422, "invalid", "The request is not valid.", errors=[(field, str(error))]
         ) from error
     return Response(GrantSerializer(grant).data, status=201)

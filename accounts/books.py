@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from accounts.burndown import Category, Draw, GrantState, burn_down
-from accounts.money import ZERO
+from accounts.money import LARGEST, ZERO, AmountInvalid
 
 CONTRA_OF_CATEGORY = {
     Category.PAID: "deferred_revenue",
@@ -126,7 +126,13 @@ class Book:
             )
 
     def add_grant(self, grant: GrantState, *, at: dt.datetime) -> None:
-        """Take up a new grant (`posted` False); one that is effective first pays what is owed."""
+        """Take up a new grant (`posted` False); one that is effective first pays what is owed.
+
+        Raises AmountInvalid when all grants together would be more than a balance can hold.
+        """
+        to_come = sum((g.remaining if g.posted else g.amount for g in self.grants), ZERO)
+        if to_come + grant.amount > LARGEST:
+            raise AmountInvalid("would make the balance larger than can be kept")
         insort(self.grants, grant, key=lambda each: each.burn_key)
         self.created.append(grant)
         if grant.effective_at <= at:

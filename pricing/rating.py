@@ -51,11 +51,10 @@ class CompiledPrice:
         quantity = self.meter.quantity(properties)
         cell, charge_model = self._charge_model_for(properties)
         before = total_before(cell)
-        amount = money.quantize(charge_model.cost(before + quantity)) - money.quantize(
-            charge_model.cost(before)
-        )
-        if max(amount, before + quantity) > money.LARGEST:
-            raise Unpriceable("amount_too_large", "the amount has more than 26 digits")
+        cost_after = money.quantize(charge_model.cost(before + quantity))
+        amount = cost_after - money.quantize(charge_model.cost(before))
+        if max(cost_after, before + quantity) > money.LARGEST:
+            raise Unpriceable("amount_too_large", "the period's usage would have over 26 digits")
         working = {
             "meter": self.meter.code,
             "cell": cell,
