@@ -12,6 +12,7 @@ from accounts import money, timestamps
 from accounts.burndown import Category
 from accounts.models import CreditGrant, Customer, validate_external_id, validate_time_zone
 
+UNKNOWN_FIELDS_NAMED = 20
 METERS_MAX = 100
 METADATA_ENTRIES_MAX = 50
 METADATA_NAME_LENGTH_MAX = 100
@@ -23,7 +24,7 @@ class StrictSerializer(serializers.Serializer[Any]):
     def to_internal_value(self, data: Any) -> Any:
         """Check the fields' names, then their values."""
         if isinstance(data, dict):
-            unknown = sorted(set(data) - set(self.fields))
+            unknown = sorted(set(data) - set(self.fields))[:UNKNOWN_FIELDS_NAMED]
             if unknown:
                 raise serializers.ValidationError(
                     {name[:100]: ["is not a field of this request"] for name in unknown}
@@ -99,10 +100,10 @@ class MetadataField(serializers.DictField):
     child = TextField(max_length=500, allow_blank=True)
 
     def to_internal_value(self, data: Any) -> Any:
-        """Check number and names, then the texts."""
-        metadata = super().to_internal_value(data)
-        if len(metadata) > METADATA_ENTRIES_MAX:
+        """Check their number, the texts, and their names."""
+        if isinstance(data, dict) and len(data) > METADATA_ENTRIES_MAX:
             raise serializers.ValidationError(f"must have at most {METADATA_ENTRIES_MAX} entries")
+        metadata = super().to_internal_value(data)
         if any(not _is_metadata_name(name) for name in metadata):
             reason = f"names must have 1 to {METADATA_NAME_LENGTH_MAX} characters, none of them NUL"
             raise serializers.ValidationError(reason)

@@ -22,6 +22,8 @@ UNKNOWN_FIELDS_NAMED = 20
 FUTURE_TOLERANCE = dt.timedelta(hours=1)
 
 _FIELDS = {"id", "type", "customer", "timestamp", "properties", "source"}
+# Halves of a character count as well: alone they cannot be encoded, let alone stored.
+_CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
@@ -97,8 +99,8 @@ def _text(raw: Mapping[str, Any], name: str, errors: list[FieldError]) -> str:
         errors.append(FieldError(name, "is required, as a text"))
     elif len(value) > TEXT_LENGTH_MAX:
         errors.append(FieldError(name, f"must have at most {TEXT_LENGTH_MAX} characters"))
-    elif "\0" in value:
-        errors.append(FieldError(name, "must not contain a NUL character"))
+    elif _CONTROL_CHARACTER.search(value):
+        errors.append(FieldError(name, "must not contain control characters"))
     else:
         return value
     return ""

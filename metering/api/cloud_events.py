@@ -100,9 +100,8 @@ def _errors_of_envelope(raw: Mapping[Any, Any]) -> Iterator[FieldError]:
         yield FieldError("specversion", 'must be "1.0"')
     if raw.get("source") is None:
         yield FieldError("source", "is required, as a text")
-    content_type = raw.get("datacontenttype") or "application/json"
-    media_type = content_type.partition(";")[0].strip() if isinstance(content_type, str) else ""
-    if not _JSON_TYPE.fullmatch(media_type):
+    content_type = raw.get("datacontenttype")
+    if content_type is not None and not _is_json(content_type):
         yield FieldError("datacontenttype", "must be a JSON type, for example application/json")
     if raw.get("data_base64") is not None:
         yield FieldError("data_base64", "is not taken; send data as a JSON object")
@@ -110,3 +109,8 @@ def _errors_of_envelope(raw: Mapping[Any, Any]) -> Iterator[FieldError]:
         if name != "data_base64" and not _ATTRIBUTE_NAME.fullmatch(name):
             reason = "is not the name of an attribute: those have small letters and digits only"
             yield FieldError(name[: event_drafts.TEXT_LENGTH_MAX], reason)
+
+
+def _is_json(content_type: object) -> bool:
+    media_type = content_type.partition(";")[0].strip() if isinstance(content_type, str) else ""
+    return _JSON_TYPE.fullmatch(media_type) is not None
