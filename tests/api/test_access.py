@@ -1,0 +1,110 @@
+"""Who may call what: keys, scopes, and what is said to those who may not."""
+
+import itertools
+
+import pytest
+from django.utils import timezone
+
+from accounts import api_keys
+from accounts.models import ApiKey, Scope
+from tests.api import contract
+from tests.api.bodies import fast_minutes
+from tests.api.callers import ROOT, Caller, caller_of
+from tests.worlds import VideoWorld
+
+pytestmark = pytest.mark.django_db
+
+EVENTS, CUSTOMERS, READ = Scope.EVENTS_WRITE, Scope.CUSTOMERS_WRITE, Scope.READ
+NEEDED = {
+    ("GET", "events"): READ,
+    ("POST", "events"): EVENTS,
+    ("GET", "events/{external_id}"): READ,
+    ("GET", "customers"): READ,
+    ("POST", "customers"): CUSTOMERS,
+    ("GET", "customers/{external_id}"): READ,
+    ("PATCH", "customers/{external_id}"): CUSTOMERS,
+    ("GET", "customers/{external_id}/balance"): READ,
+    ("GET", "customers/{external_id}/grants"): READ,
+    ("POST", "customers/{external_id}/grants"): CUSTOMERS,
+    ("GET", "customers/{external_id}/alerts"): READ,
+    ("POST", "customers/{external_id}/alerts"): CUSTOMERS,
+    ("GET", "plans"): READ,
+    ("GET", "subscriptions"): READ,
+    ("POST", "subscriptions"): CUSTOMERS,
+    ("GET", "invoices"): READ,
+    ("GET", "invoices/{invoice_id}"): READ,
+    ("GET", "dead-letters"): READ,
+}
+EVERY_OPERATION = pytest.mark.parametrize(("method", "template"), NEEDED)
+
+
+def address(template: str) -> str:
+    return template.format(external_id="nobody", invoice_id="00000000-0000-7000-8000-000000000000")
+
+
+def test_every_operation_of_the_schema_is_in_the_table() -> None:
+    published = {
+        (method.upper(), path.removeprefix(ROOT))
+        for path, operations in contract.schema()["paths"].items()
+        for method in operations
+    }
+    assert published == set(NEEDED)
+
+
+@EVERY_OPERATION
+def test_a_key_opens_what_its_scope_allows_and_nothing_else(
+    video: VideoWorld, method: str, template: str
+) -> None:
+    for scope in Scope:
+        answer = caller_of(video.organization, scope).send(method, address(template), b"{}")
+        if scope in {Scope.ADMIN, NEEDED[method, template]}:
+            assert answer.status not in {401, 403}
+        else:
+            answer.problem(403, "permission_denied")
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    ["", "Bearer", "Bearer ", "Bearer dd_live_unknown", "Bearer \xe4\xff", "Bearer " + "x" * 9000,
+     "Basic ZGQ6ZGQ=", "Token x", "bearer a b c", "Bearer\tx", "\0"],
+)  # fmt: skip
+def test_without_a_key_nothing_opens(db: None, credentials: str) -> None:
+    headers = {"Authorization": credentials} if credentials else {}
+    for method, template in NEEDED:
+        answer = Caller().send(method, address(template), b"{}", headers=headers)
+        assert answer.problem(401)["type"] in {
+            "/problems/not_authenticated",
+            "/problems/authentication_failed",
+        }
+        assert answer.headers["WWW-Authenticate"] == 'Bearer realm="drawdown"'
+
+
+def test_a_revoked_key_is_no_key(video: VideoWorld) -> None:
+    key, secret = api_keys.issue(organization=video.organization, name="old", scopes=["admin"])
+    assert Caller(secret).get("plans").status == 200
+    api_keys.revoke(key, at=timezone.now())
+    Caller(secret).get("plans").problem(401, "authentication_failed")
+
+
+def test_several_scopes_add_up(video: VideoWorld) -> None:
+    for scopes in itertools.combinations([EVENTS, CUSTOMERS, READ], 2):
+        caller = caller_of(video.organization, *scopes)
+        may = {"events": EVENTS in scopes, "customers": CUSTOMERS in scopes}
+        for path, allowed in may.items():
+            assert (caller.post(path, {}).status == 422) is allowed
+        assert (caller.get("plans").status == 200) is (READ in scopes)
+
+
+def test_the_scheme_is_read_in_any_case_and_the_secret_is_not(video: VideoWorld) -> None:
+    _, secret = api_keys.issue(organization=video.organization, name="k", scopes=["read"])
+    for scheme, status in [(f"bearer {secret}", 200), (f"BEARER  {secret} ", 200)]:
+        assert Caller().send("GET", "plans", headers={"Authorization": scheme}).status == status
+    Caller(secret.swapcase()).get("plans").problem(401)
+
+
+def test_a_secret_is_kept_nowhere(video: VideoWorld) -> None:
+    _, secret = api_keys.issue(organization=video.organization, name="k", scopes=["admin"])
+    Caller(secret).post("events", fast_minutes(video))
+    row = ApiKey.objects.values().get()
+    assert secret not in str(row)
+    assert secret.encode() not in bytes(row["key_hash"])
