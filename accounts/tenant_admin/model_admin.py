@@ -50,6 +50,11 @@ class TenantForm(_ModelForm):
 class SearchSelect(AutocompleteSelect):
     """A picker that is searched, and says so: an empty one has no name to be read out otherwise."""
 
+    @property
+    def media(self) -> forms.Media:
+        """Return Django's files and the one that mends what they draw."""
+        return super().media + forms.Media(js=["js/search_select.js"])
+
     def build_attrs(
         self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None
     ) -> dict[str, Any]:

@@ -53,6 +53,7 @@ def test_a_plan_is_made_tried_and_published(site: Site, page: Page) -> None:
 def test_pickers_and_pop_ups_work_under_the_policy(site: Site, page: Page) -> None:
     console = watch_console(page)
     page.goto("/admin/metering/spendalert/add/")
+    assert_accessible(page)
     page.get_by_role("combobox").first.click()
     page.get_by_role("searchbox").last.press_sequentially("northw")
     page.get_by_role("option", name="Northwind Studio USD").click()
@@ -65,13 +66,13 @@ def test_pickers_and_pop_ups_work_under_the_policy(site: Site, page: Page) -> No
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_editor_fits_a_phone(site: Site, open_context: OpenContext, scheme: str) -> None:
-    phone = {"viewport": {"width": 390, "height": 844}, "color_scheme": scheme}
-    page = open_context(site.owner, **phone).new_page()
+    phone = {"width": 390, "height": 844}
+    page = open_context(site.owner, viewport=phone, color_scheme=scheme).new_page()
     console = watch_console(page)
     plan = site.world.plan_version.plan
     page.goto(f"/admin/pricing/plan/{plan.pk}/change/")
     page.get_by_role("button", name="Open a draft").click()
     expect(page.locator("#id_prices-0-matrix")).to_have_value(re.compile("fast +[|] 1.00"))
-    assert page.evaluate("document.documentElement.scrollWidth") <= phone["viewport"]["width"]
+    assert page.evaluate("document.documentElement.scrollWidth") <= phone["width"]
     assert_accessible(page)
     assert console == []
