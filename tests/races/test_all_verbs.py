@@ -1,0 +1,200 @@
+"""Every verb of the ledger at once, on the same few accounts."""
+
+import random
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from decimal import Decimal
+
+import pytest
+
+from accounts import audit, ledger
+from accounts.burndown import Category
+from accounts.ledger import (
+    AlreadyReversed,
+    DebitOrder,
+    DuplicateReference,
+    GrantOrder,
+    InsufficientCredit,
+    Part,
+)
+from accounts.models import CreditAccount, CreditGrant, LedgerEntry, Organization
+from pricing import subscriptions
+from pricing.subscriptions import AlreadySubscribed
+from tests.clock import HOUR, NOW
+from tests.factories import CreditAccountFactory, CustomerFactory
+from tests.races.crowds import crowd_of
+from tests.worlds import open_video_world
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+CROWD = 16
+type Accounts = Sequence[CreditAccount]
+
+
+def grant(accounts: Accounts, chance: random.Random) -> None:
+    account = chance.choice(accounts)
+    terms = chance.choice([{}, {"expires_at": NOW + HOUR}, {"effective_at": NOW + HOUR}])
+    ledger.grant_credit(
+        account=account, amount=_amount(chance), category=Category.PAID, at=NOW, **terms
+    )
+
+
+def grant_to_all(accounts: Accounts, chance: random.Random) -> None:
+    orders = [
+        GrantOrder(account_id=account.id, amount=_amount(chance), category=Category.PROMOTIONAL)
+        for account in _shuffled(accounts, chance)
+    ]
+    ledger.grant_credit_all(organization_id=_organization(accounts), orders=orders, at=NOW)
+
+
+def debit_all(accounts: Accounts, chance: random.Random) -> None:
+    orders = [
+        DebitOrder(
+            account_id=account.id,
+            reference=uuid.uuid4(),
+            parts=[Part("tokens", _amount(chance))],
+            overage_allowed=chance.random() < 0.2,
+        )
+        for account in _shuffled(accounts, chance)
+    ]
+    ledger.debit_all(organization_id=_organization(accounts), orders=orders, at=NOW)
+
+
+def debit(accounts: Accounts, chance: random.Random) -> None:
+    with suppress(InsufficientCredit):
+        ledger.debit(
+            account=chance.choice(accounts),
+            reference=uuid.uuid4(),
+            parts=[Part("tokens", _amount(chance))],
+            at=NOW,
+        )
+
+
+def reverse(accounts: Accounts, chance: random.Random) -> None:
+    entry = LedgerEntry.objects.filter(kind="usage").order_by("?").first()
+    with suppress(AlreadyReversed):
+        if entry is not None:
+            ledger.reverse(entry=entry, at=NOW)
+
+
+def expire(accounts: Accounts, chance: random.Random) -> None:
+    ledger.expire(
+        organization_id=_organization(accounts),
+        account_ids=[account.id for account in _shuffled(accounts, chance)],
+        at=NOW + HOUR,
+    )
+
+
+VERBS: Sequence[Callable[[Accounts, random.Random], None]] = (
+    grant, grant_to_all, debit, debit, debit_all, debit_all, reverse, expire,
+)  # fmt: skip
+
+
+def _amount(chance: random.Random) -> Decimal:
+    return Decimal(chance.randrange(1, 1_000)) / 100
+
+
+def _shuffled(accounts: Accounts, chance: random.Random) -> Accounts:
+    return chance.sample(accounts, k=len(accounts))
+
+
+def _organization(accounts: Accounts) -> uuid.UUID:
+    return accounts[0].organization_id
+
+
+def open_accounts(count: int) -> list[CreditAccount]:
+    first = CreditAccountFactory.create(overdraft=True)
+    return [
+        first,
+        *(
+            CreditAccountFactory.create(customer__organization=first.organization)
+            for _ in range(count - 1)
+        ),
+    ]
+
+
+def test_whatever_happens_at_once_the_books_are_right() -> None:
+    accounts = open_accounts(3)
+
+    def live(number: int) -> None:
+        chance = random.Random(number)
+        for _ in range(25):
+            chance.choice(VERBS)(accounts, chance)
+
+    with crowd_of(CROWD) as crowd:
+        crowd.at_once(live)
+    kinds = set(LedgerEntry.objects.values_list("kind", flat=True))
+    assert kinds == {"grant", "usage", "reversal", "expiry"}
+    assert audit.run(audit.CHECKS) == []
+
+
+def first_only(refusal: type[Exception], do: Callable[[], object]) -> Counter[str]:
+    """Let a crowd do the same; returns how many did it and how many were refused."""
+
+    def attempt(number: int) -> str:
+        try:
+            do()
+        except refusal:
+            return "refused"
+        return "done"
+
+    with crowd_of(CROWD) as crowd:
+        return Counter(crowd.at_once(attempt))
+
+
+ONCE = {"done": 1, "refused": CROWD - 1}
+
+
+def test_a_payment_is_granted_once() -> None:
+    [account] = open_accounts(1)
+    answers = first_only(
+        DuplicateReference,
+        lambda: ledger.grant_credit(
+            account=account,
+            amount=Decimal(5),
+            category=Category.PAID,
+            at=NOW,
+            reference="payment-1",
+        ),
+    )
+    assert answers == ONCE
+    assert CreditGrant.objects.get().remaining == 5
+    assert audit.run(audit.CHECKS) == []
+
+
+def test_an_entry_is_reversed_once() -> None:
+    [account] = open_accounts(1)
+    debit([account], random.Random(1))
+    entry = LedgerEntry.objects.get()
+    answers = first_only(AlreadyReversed, lambda: ledger.reverse(entry=entry, at=NOW))
+    assert answers == ONCE
+    assert ledger.read_balance(account, at=NOW).posted == 0
+    assert audit.run(audit.CHECKS) == []
+
+
+def test_an_event_is_debited_once() -> None:
+    [account] = open_accounts(1)
+    event = uuid.uuid4()
+    answers = first_only(
+        DuplicateReference,
+        lambda: ledger.debit(
+            account=account, reference=event, parts=[Part("tokens", Decimal(1))], at=NOW
+        ),
+    )
+    assert answers == ONCE
+    assert ledger.read_balance(account, at=NOW).posted == -1
+    assert audit.run(audit.CHECKS) == []
+
+
+def test_a_customer_is_subscribed_once() -> None:
+    world = open_video_world()
+    customer = CustomerFactory.create(organization=world.organization)
+    answers = first_only(
+        AlreadySubscribed,
+        lambda: subscriptions.subscribe(customer=customer, plan_version=world.plan_version, at=NOW),
+    )
+    assert answers == ONCE
+    assert CreditAccount.objects.filter(customer=customer).count() == 1
+    assert Organization.objects.count() == 1
