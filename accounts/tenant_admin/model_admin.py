@@ -53,7 +53,8 @@ class SearchSelect(AutocompleteSelect):
     @property
     def media(self) -> forms.Media:
         """Return Django's files and the one that mends what they draw."""
-        return super().media + forms.Media(js=["js/search_select.js"])
+        # Named together so that ours comes second: it mends what the first has drawn.
+        return super().media + forms.Media(js=["admin/js/autocomplete.js", "js/search_select.js"])
 
     def build_attrs(
         self, base_attrs: dict[str, Any], extra_attrs: dict[str, Any] | None = None

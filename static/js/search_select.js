@@ -2,7 +2,7 @@
 // out. The control is the picker around it, and that one is named by this very text.
 "use strict";
 
-window.addEventListener("load", () => {
+django.jQuery(() => {
   for (const text of document.querySelectorAll(".select2-selection__rendered")) {
     text.removeAttribute("role");
     text.removeAttribute("aria-readonly");

@@ -53,6 +53,7 @@ def test_a_plan_is_made_tried_and_published(site: Site, page: Page) -> None:
 def test_pickers_and_pop_ups_work_under_the_policy(site: Site, page: Page) -> None:
     console = watch_console(page)
     page.goto("/admin/metering/spendalert/add/")
+    expect(page.get_by_text("Find account")).to_be_visible()
     assert_accessible(page)
     page.get_by_role("combobox").first.click()
     page.get_by_role("searchbox").last.press_sequentially("northw")
