@@ -5,8 +5,10 @@ from http import HTTPStatus
 import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.contrib.sessions.backends.db import SessionStore
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
-from django.test import Client
+from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -206,6 +208,34 @@ class TestWhatCanBeWritten:
         assert theirs.status_code == HTTPStatus.FOUND
         own = browser.post(page(Customer, "add"), {**data, "external_id": "acme-customer"})
         assert b"Another customer has this external ID." in own.content
+
+    @pytest.mark.parametrize("threshold", ["abc", "NaN", "1e99", "١٢", "0.0000000000001"])
+    def test_what_is_no_amount_is_refused(
+        self, threshold: str, acme: Company, browser: Client
+    ) -> None:
+        data = {"account": acme.account.pk, "threshold": threshold}
+        response = browser.post(page(SpendAlert, "add"), data)
+        assert response.status_code == HTTPStatus.OK
+        assert SpendAlert.objects.count() == 1
+
+    @pytest.mark.parametrize("metadata", ['{"a": "\\u0000"}', "[1]", '"text"', "{"])
+    def test_what_cannot_be_kept_of_a_customer_is_refused(
+        self, metadata: str, acme: Company, browser: Client
+    ) -> None:
+        data = {"name": "", "time_zone": "UTC", "metadata": metadata}
+        address = page(Customer, "change", acme.customer.pk)
+        assert browser.post(address, data).status_code == HTTPStatus.OK
+        acme.customer.refresh_from_db()
+        assert acme.customer.metadata == {}
+
+    def test_a_field_that_points_at_everybody_cannot_be_offered(
+        self, acme: Company, rf: RequestFactory
+    ) -> None:
+        request = rf.get("/")
+        request.user, request.session = acme.owner, SessionStore()
+        site_admin = admin.site.get_model_admin(PortalMembership)
+        with pytest.raises(ImproperlyConfigured, match="every organization"):
+            site_admin.formfield_for_dbfield(PortalMembership._meta.get_field("user"), request)
 
     def test_a_form_opened_before_switching_is_refused(self, acme: Company, zulu: Company) -> None:
         staff = UserFactory.create(staff=True)

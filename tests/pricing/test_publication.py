@@ -13,6 +13,7 @@ from pricing.version_changes import Change, compare
 from tests.clock import NOW
 from tests.factories import (
     AssetFactory,
+    MeterFactory,
     PlanFactory,
     PlanVersionFactory,
     PriceFactory,
@@ -132,6 +133,15 @@ class TestCheck:
         (problem,) = publication.check(draft)
         assert problem.field.endswith(".settle")
 
+    def test_what_belongs_to_somebody_else(self, draft: PlanVersion, price: Price) -> None:
+        foreign = MeterFactory.create()
+        # Within this transaction only: the same-tenant foreign key refuses it at the commit.
+        Price.objects.filter(pk=price.pk).update(meter=foreign)
+        (problem,) = publication.check(draft)
+        assert problem.field == f"prices[{foreign.code}, USD]"
+        assert "belongs to someone else" in problem.reason
+        Price.objects.filter(pk=price.pk).update(meter=price.meter)
+
     def test_a_published_version_is_not_published_again(self) -> None:
         (problem,) = publication.check(PlanVersionFactory.create(published=True))
         assert problem.field == "state"
@@ -232,6 +242,11 @@ class TestCompare:
             Change(f"{subject}slow", "", "0.10 USD per unit"),
             Change(f"{subject}{fast['match']['speed']}", "1.00 USD per unit", ""),
         ]
+
+    def test_what_is_no_price_is_said(self, price: Price) -> None:
+        Price.objects.filter(pk=price.pk).update(definition={})
+        (*_, last) = compare(None, price.plan_version)
+        assert last.after.startswith("not a price yet: charge_model")
 
     def test_blocks_and_rounding_are_said(self, price: Price) -> None:
         price.definition = {
