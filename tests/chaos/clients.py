@@ -12,7 +12,7 @@ from tests.running_product import RunningProduct
 type Answer = tuple[int, Any]
 
 _SERVER_ERROR = 500
-_SECONDS_BEFORE_GIVING_UP = 60
+_SECONDS_BEFORE_GIVING_UP = 120
 
 
 @dataclass
