@@ -107,11 +107,15 @@ class Book:
 
     def settle(self, *, at: dt.datetime) -> None:
         """Enter what time alone has brought: grants now effective, grants now expired."""
+        self.post_due(at=at)
+        for grant in self.grants:
+            self.expire(grant, at=at)
+
+    def post_due(self, *, at: dt.datetime) -> None:
+        """Enter the grants that have become effective, in the order in which they did."""
         for grant in sorted(self.grants, key=lambda grant: grant.effective_at):
             if not grant.posted and grant.effective_at <= at:
                 self._post_grant(grant, at=at)
-        for grant in self.grants:
-            self.expire(grant, at=at)
 
     def expire(self, grant: GrantState, *, at: dt.datetime) -> None:
         """Enter the expiry of what is left of `grant`, but for what open holds still need."""
@@ -220,7 +224,7 @@ class Book:
     def reverse(
         self, entry: EntryState, *, refund_id: uuid.UUID, at: dt.datetime
     ) -> GrantState | None:
-        """Undo a usage entry: its credit returns to the grant that paid.
+        """Undo a usage entry: its credit returns to the grant that paid, or expires with it.
 
         Usage that went below zero first lowers what is owed; what a later grant has paid of it
         since comes back as a new grant of category refund under `refund_id`, which is returned.
@@ -232,6 +236,8 @@ class Book:
         if entry.grant_id is not None:
             grant = next(grant for grant in self.grants if grant.id == entry.grant_id)
             self._enter_reversal(amount, entry, grant=grant, at=at)
+            if grant.expired:
+                self.expire(grant, at=at)
             return None
         lowers = min(self.owed, amount)
         refund = self._refund(amount - lowers, refund_id=refund_id, at=at)

@@ -32,7 +32,10 @@ _CATEGORY_ORDER = {category: place for place, category in enumerate(Category)}
 
 @dataclass(slots=True, kw_only=True)
 class GrantState:
-    """What burn-down needs to know of one grant; amounts in the account's asset."""
+    """What burn-down needs to know of one grant; amounts in the account's asset.
+
+    `posted` and `expired` say whether its beginning and its end are in the books already.
+    """
 
     id: uuid.UUID
     amount: Decimal
@@ -44,6 +47,7 @@ class GrantState:
     held: Decimal = ZERO
     meters: frozenset[str] = field(default_factory=frozenset)
     posted: bool = True
+    expired: bool = False
     reference: str = ""
     name: str = ""
 

@@ -1,9 +1,9 @@
 """The ledger: the only door through which a balance changes.
 
 Every verb opens a transaction, locks the accounts it is about (sorted, in one statement), books
-first what time alone has brought (grants that became effective or expired), then does its work and
-writes everything as sets. Callers that need several verbs in one transaction, such as ingestion,
-use `lock_books` and `post` themselves.
+first what time alone has brought (grants that became effective and, unless the verb only gives
+credit, grants that expired), then does its work and writes everything as sets. Callers that need
+several verbs in one transaction, such as ingestion, use `lock_books` and `post` themselves.
 
 The ledger does not know what an event or an invoice is: `reference` is opaque to it.
 """
@@ -122,6 +122,26 @@ def lock_books(
 
     Raises TransactionManagementError outside a transaction, UnknownAccount for a foreign id.
     """
+    books = _lock(
+        organization_id=organization_id, account_ids=account_ids, at=at, grant_ids=grant_ids
+    )
+    for book in books.values():
+        book.settle(at=at)
+    return books
+
+
+def _lock(
+    *,
+    organization_id: uuid.UUID,
+    account_ids: Collection[uuid.UUID],
+    at: dt.datetime,
+    grant_ids: Collection[uuid.UUID] = (),
+) -> dict[uuid.UUID, Book]:
+    """Lock these accounts and return their books with what has become effective, not what expired.
+
+    A verb that only gives credit leaves expiries to be booked by those who watch a balance fall:
+    booked in passing, a fall would be seen by nobody.
+    """
     books = postings.read_books(
         organization_id=organization_id,
         account_ids=account_ids,
@@ -132,7 +152,7 @@ def lock_books(
     if len(books) != len(set(account_ids)):
         raise UnknownAccount
     for book in books.values():
-        book.settle(at=at)
+        book.post_due(at=at)
     return books
 
 
@@ -181,7 +201,7 @@ def grant_credit_all(
     """
     states = [_grant_state(order, at=at) for order in orders]
     with tenancy.transaction_for(organization_id):
-        books = lock_books(
+        books = _lock(
             organization_id=organization_id,
             account_ids={order.account_id for order in orders},
             at=at,
@@ -285,10 +305,7 @@ def _refuse_known(orders: Sequence[DebitOrder], *, organization_id: uuid.UUID) -
 def expire(
     *, organization_id: uuid.UUID, account_ids: Collection[uuid.UUID], at: dt.datetime
 ) -> int:
-    """Book what time has brought to these accounts; returns how many entries that made.
-
-    Every other verb does the same for the accounts it locks, so this is for those at rest.
-    """
+    """Book what time has brought to these accounts; returns how many entries that made."""
     with tenancy.transaction_for(organization_id):
         books = lock_books(organization_id=organization_id, account_ids=account_ids, at=at)
         entries = sum(len(book.entries) for book in books.values())
@@ -315,21 +332,21 @@ def reverse_all(
 ) -> None:
     """Undo usage entries of one account by new entries, all or none, each once.
 
-    Credit returns to the grant that paid; what returns to an expired grant expires again at once.
+    Credit returns to the grant that paid; what returns to an expired grant expires with it.
     Raises NotReversible (AlreadyReversed) and UnknownAccount.
     """
     with tenancy.transaction_for(organization_id):
         entries = _read_entries(organization_id, account_id, versions)
-        books = lock_books(
+        books = _lock(
             organization_id=organization_id,
             account_ids=[account_id],
             at=at,
             grant_ids=[entry.grant_id for entry in entries if entry.grant_id],
         )
+        book = books[account_id]
         for entry in entries:
-            books[account_id].reverse(entry, refund_id=identifiers.new_id(), at=at)
-        books[account_id].settle(at=at)
-        post(books.values(), at=at)
+            book.reverse(entry, refund_id=identifiers.new_id(), at=at)
+        post([book], at=at)
 
 
 def _read_entries(

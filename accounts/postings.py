@@ -71,14 +71,15 @@ def _read_grants(
         CreditGrant.objects.for_organization(organization_id)
         .filter(unfinished, account_id__in=account_ids)
         .order_by()
-        .values_list("account_id", "category", "posted_at", "meters", *_GRANT_STATE)
+        .values_list("account_id", "category", "posted_at", "expired_at", "meters", *_GRANT_STATE)
     )
     grants: dict[uuid.UUID, list[GrantState]] = defaultdict(list)
-    for account_id, category, posted_at, meters, *state in rows:
+    for account_id, category, posted_at, expired_at, meters, *state in rows:
         grants[account_id].append(
             GrantState(
                 category=Category(category),
                 posted=posted_at is not None,
+                expired=expired_at is not None,
                 meters=frozenset(meters),
                 **dict(zip(_GRANT_STATE, state, strict=True)),
             )

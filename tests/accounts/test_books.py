@@ -223,6 +223,17 @@ class TestReverse:
         assert account.entries[-1].reverses_version == 2
         assert account.entries[-1].contra == "revenue"
 
+    @pytest.mark.parametrize(("expired", "remains"), [(True, 0), (False, 30)])
+    def test_it_expires_with_a_grant_whose_end_was_booked(
+        self, expired: bool, remains: int
+    ) -> None:
+        paying = grant()
+        account = book(paying)
+        debit(account, "30")
+        paying.remaining, paying.expires_at, paying.expired = Decimal(0), NOW, expired
+        reverse(account, account.entries[0])
+        assert paying.remaining == remains
+
     def test_usage_below_zero_lowers_what_is_owed(self) -> None:
         account = book(floor="-50")
         debit(account, "30")

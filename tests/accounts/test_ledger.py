@@ -1,5 +1,6 @@
 """The ledger's verbs in the database: what they write, what they answer, what they refuse."""
 
+import datetime as dt
 import uuid
 from collections.abc import Iterator
 from decimal import Decimal
@@ -48,7 +49,7 @@ def charge(account: CreditAccount, amount: str, **terms: Any) -> ledger.Debit:
     )
 
 
-def posted(account: CreditAccount, *, at: Any = NOW) -> Decimal:
+def posted(account: CreditAccount, *, at: dt.datetime = NOW) -> Decimal:
     return ledger.read_balance(account, at=at).posted
 
 
@@ -255,11 +256,23 @@ class TestReverse:
     def test_what_returns_to_an_expired_grant_expires_at_once(self, account: CreditAccount) -> None:
         grant = give(account, expires_at=NOW + HOUR)
         charge(account, "60")
+        self.expire(account, at=NOW + HOUR)
         ledger.reverse(entry=usage(account), at=NOW + DAY)
         assert remaining(grant) == [0]
         assert posted(account, at=NOW + DAY) == 0
         kinds = account.entries.order_by("account_version").values_list("kind", flat=True)
         assert list(kinds) == ["grant", "usage", "expiry", "reversal", "expiry"]
+
+    def test_what_returns_before_the_expiry_is_booked_expires_with_the_rest(
+        self, account: CreditAccount
+    ) -> None:
+        grant = give(account, expires_at=NOW + HOUR)
+        charge(account, "60")
+        ledger.reverse(entry=usage(account), at=NOW + DAY)
+        assert remaining(grant) == [100]
+        assert posted(account, at=NOW + DAY) == 0
+        self.expire(account, at=NOW + DAY)
+        assert remaining(grant) == [0]
 
     def test_an_overdraft_repaid_since_is_refunded(self) -> None:
         account = CreditAccountFactory.create(overdraft=True)
@@ -309,6 +322,10 @@ class TestReverse:
                 versions=[2],
                 at=NOW,
             )
+
+    @staticmethod
+    def expire(account: CreditAccount, *, at: dt.datetime) -> None:
+        ledger.expire(organization_id=account.organization_id, account_ids=[account.id], at=at)
 
     @staticmethod
     def reverse_all(account: CreditAccount, versions: list[int]) -> None:
