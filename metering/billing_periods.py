@@ -9,6 +9,8 @@ import uuid
 from collections.abc import Collection, Iterable
 from zoneinfo import ZoneInfo
 
+from django.db.models import Max
+
 from accounts import identifiers, ledger, tenancy
 from accounts.models import CreditAccount
 from accounts.periods import BillingCalendar, Interval
@@ -35,7 +37,10 @@ def open_periods(
     for period in over:
         del current[period.subscription_id]
     missing = [each for each in subscriptions if each.id not in current]
-    opened = BillingPeriod.objects.bulk_create(_next_period(each, at=at) for each in missing)
+    ends = _last_ends(missing)
+    opened = BillingPeriod.objects.bulk_create(
+        _next_period(each, after=ends.get(each.id), at=at) for each in missing
+    )
     return current | {period.subscription_id: period for period in opened}
 
 
@@ -45,19 +50,37 @@ def _close(periods: Iterable[BillingPeriod], *, at: dt.datetime) -> None:
         BillingPeriod.objects.filter(id__in=ids, closed_at=None).update(closed_at=at)
 
 
-def _next_period(subscription: Subscription, *, at: dt.datetime) -> BillingPeriod:
+def _last_ends(subscriptions: Collection[Subscription]) -> dict[uuid.UUID, dt.datetime]:
+    """Return when the newest period of each subscription ended; none for its first."""
+    if not subscriptions:
+        return {}
+    ends = BillingPeriod.objects.filter(
+        organization__in={each.organization_id for each in subscriptions},
+        subscription__in=subscriptions,
+    ).values_list("subscription")
+    return dict(ends.order_by().annotate(Max("ends_at")))
+
+
+def _next_period(
+    subscription: Subscription, *, after: dt.datetime | None, at: dt.datetime
+) -> BillingPeriod:
+    """Return the period around `at`, begun no earlier than the one before it has ended.
+
+    A customer who moved to another time zone has other midnights from then on: the first period
+    there may be some hours shorter, or begin some hours later, but never overlaps the last.
+    """
     calendar = BillingCalendar(
         anchor=subscription.anchor_date,
         interval=Interval(subscription.plan_version.billing_interval),
         zone=ZoneInfo(subscription.customer.time_zone),
     )
-    period = calendar.period_containing(at)
+    period = calendar.period_containing(max(at, after) if after else at)
     return BillingPeriod(
         id=identifiers.new_id(),
         organization_id=subscription.organization_id,
         subscription=subscription,
         customer_id=subscription.customer_id,
-        starts_at=period.start,
+        starts_at=max(period.start, after) if after else period.start,
         ends_at=period.end,
     )
 
