@@ -43,6 +43,41 @@ def never_deleted(name: str) -> list[pgtrigger.Trigger]:
     ]
 
 
+_REFUSE_UNLESS_DRAFT = """
+IF EXISTS (
+    SELECT FROM {table} {parent}
+    WHERE {parent}.id IN ({ids}) AND {parent}.state <> 'draft'
+) THEN
+    RAISE EXCEPTION '{message}'
+        USING ERRCODE = 'integrity_constraint_violation';
+END IF;
+RETURN {row};
+"""
+
+
+def frozen_unless_draft(
+    name: str, *, table: str, parent: str, message: str
+) -> list[pgtrigger.Trigger]:
+    """Refuse any change of rows whose `parent` (a row of `table`) is no longer a draft."""
+    old, new = f"OLD.{parent}_id", f"NEW.{parent}_id"
+    alias = parent.rpartition("_")[2]
+    return [
+        pgtrigger.Trigger(
+            name=f"{name}_is_{what}",
+            operation=operation,
+            when=pgtrigger.Before,
+            func=_REFUSE_UNLESS_DRAFT.format(
+                table=table, parent=alias, message=message, ids=ids, row=row
+            ),
+        )
+        for what, operation, ids, row in (
+            ("frozen", pgtrigger.Update, f"{old}, {new}", "NEW"),
+            ("not_added", pgtrigger.Insert, new, "NEW"),
+            ("not_removed", pgtrigger.Delete, old, "OLD"),
+        )
+    ]
+
+
 def not_nan(*fields: str, name: str) -> models.CheckConstraint:
     """Refuse NaN. PostgreSQL sorts it above every number, so an upper bound is what it fails."""
     beyond_all = Decimal(10) ** (money.DIGITS - money.PLACES)

@@ -121,18 +121,6 @@ class Invoice(TenantModel):
         return "Draft" if self.number is None else f"{self.series}-{self.number:06d}"
 
 
-_REFUSE_UNLESS_DRAFT = """
-IF EXISTS (
-    SELECT FROM invoicing_invoice invoice
-    WHERE invoice.id IN ({invoices}) AND invoice.state <> 'draft'
-) THEN
-    RAISE EXCEPTION 'lines of a final invoice never change'
-        USING ERRCODE = 'integrity_constraint_violation';
-END IF;
-RETURN {row};
-"""
-
-
 class InvoiceLine(TenantModel):
     """One line: usage at one price, what credit already paid of it, and the rest that is due."""
 
@@ -161,25 +149,11 @@ class InvoiceLine(TenantModel):
         ]
         triggers = [
             guards.never_truncated("invoice line"),
-            pgtrigger.Trigger(
-                name="final_line_is_frozen",
-                operation=pgtrigger.Update,
-                when=pgtrigger.Before,
-                func=_REFUSE_UNLESS_DRAFT.format(
-                    invoices="OLD.invoice_id, NEW.invoice_id", row="NEW"
-                ),
-            ),
-            pgtrigger.Trigger(
-                name="final_line_is_not_added",
-                operation=pgtrigger.Insert,
-                when=pgtrigger.Before,
-                func=_REFUSE_UNLESS_DRAFT.format(invoices="NEW.invoice_id", row="NEW"),
-            ),
-            pgtrigger.Trigger(
-                name="final_line_is_not_removed",
-                operation=pgtrigger.Delete,
-                when=pgtrigger.Before,
-                func=_REFUSE_UNLESS_DRAFT.format(invoices="OLD.invoice_id", row="OLD"),
+            *guards.frozen_unless_draft(
+                "final_line",
+                table="invoicing_invoice",
+                parent="invoice",
+                message="lines of a final invoice never change",
             ),
         ]
 

@@ -126,18 +126,6 @@ class Settle(models.TextChoices):
     AT_CLOSE = "at_close", "When the period closes"
 
 
-_REFUSE_UNLESS_DRAFT = """
-IF EXISTS (
-    SELECT FROM pricing_planversion version
-    WHERE version.id IN ({versions}) AND version.state <> 'draft'
-) THEN
-    RAISE EXCEPTION 'prices of a published plan version never change'
-        USING ERRCODE = 'integrity_constraint_violation';
-END IF;
-RETURN {row};
-"""
-
-
 class Price(TenantModel):
     """What a plan version charges for a meter.
 
@@ -162,25 +150,11 @@ class Price(TenantModel):
             models.UniqueConstraint(fields=["organization", "id"], name="price_of_tenant"),
         ]
         triggers = [
-            pgtrigger.Trigger(
-                name="published_price_is_frozen",
-                operation=pgtrigger.Update,
-                when=pgtrigger.Before,
-                func=_REFUSE_UNLESS_DRAFT.format(
-                    versions="OLD.plan_version_id, NEW.plan_version_id", row="NEW"
-                ),
-            ),
-            pgtrigger.Trigger(
-                name="published_price_is_not_added",
-                operation=pgtrigger.Insert,
-                when=pgtrigger.Before,
-                func=_REFUSE_UNLESS_DRAFT.format(versions="NEW.plan_version_id", row="NEW"),
-            ),
-            pgtrigger.Trigger(
-                name="published_price_is_not_removed",
-                operation=pgtrigger.Delete,
-                when=pgtrigger.Before,
-                func=_REFUSE_UNLESS_DRAFT.format(versions="OLD.plan_version_id", row="OLD"),
+            *guards.frozen_unless_draft(
+                "published_price",
+                table="pricing_planversion",
+                parent="plan_version",
+                message="prices of a published plan version never change",
             ),
             guards.never_truncated("price"),
         ]
