@@ -7,7 +7,8 @@ from django.db import IntegrityError, transaction
 
 from accounts import ledger, money, tenancy
 from accounts.models import Asset, Customer
-from pricing.models import Plan, PlanVersion, ShortfallPolicy, Subscription, VersionState
+from pricing import publication
+from pricing.models import Plan, PlanVersion, ShortfallPolicy, Subscription
 
 
 class AlreadySubscribed(Exception):
@@ -20,7 +21,7 @@ class NothingPublished(LookupError):
 
 def newest_version(plan: Plan) -> PlanVersion:
     """Return the plan's newest published version. Raises NothingPublished."""
-    version = plan.versions.filter(state=VersionState.PUBLISHED).order_by("-number").first()
+    version = publication.newest_published(plan)
     if version is None:
         raise NothingPublished(plan.code)
     return version

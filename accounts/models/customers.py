@@ -63,6 +63,8 @@ class PortalMembership(TenantModel):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
+        verbose_name = "customer's person"
+        verbose_name_plural = "customers' people"
         constraints = [
             models.UniqueConstraint(
                 fields=["organization", "customer", "user"],

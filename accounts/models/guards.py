@@ -43,7 +43,9 @@ def never_deleted(name: str) -> list[pgtrigger.Trigger]:
     ]
 
 
+# The parent is locked before it is read, so that a change and a publication wait for each other.
 _REFUSE_UNLESS_DRAFT = """
+PERFORM FROM {table} {parent} WHERE {parent}.id IN ({ids}) FOR SHARE;
 IF EXISTS (
     SELECT FROM {table} {parent}
     WHERE {parent}.id IN ({ids}) AND {parent}.state <> 'draft'

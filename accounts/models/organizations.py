@@ -120,6 +120,7 @@ class Membership(TenantModel):
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
+        verbose_name = "member"
         ordering = ["user__email"]
         constraints = [
             models.UniqueConstraint(

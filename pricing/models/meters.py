@@ -1,5 +1,6 @@
 """Meters: the units of sale. A meter says which events count and how much of each."""
 
+import pgtrigger
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -54,6 +55,29 @@ class Meter(TenantModel):
                 | (Q(aggregation=Aggregation.SUM) & ~Q(quantity_property="")),
                 name="meter_sums_a_property_or_counts",
                 violation_error_message="A sum needs a property to add up; a count takes none.",
+            ),
+        ]
+
+        triggers = [
+            # A published price counts what it counted when it was published.
+            pgtrigger.Trigger(
+                name="meter_on_sale_is_frozen",
+                operation=pgtrigger.Update,
+                when=pgtrigger.Before,
+                condition=pgtrigger.AnyChange(
+                    "code", "event_type", "filters", "aggregation", "quantity_property"
+                ),
+                func="""
+                IF EXISTS (
+                    SELECT FROM pricing_price price
+                    JOIN pricing_planversion version ON version.id = price.plan_version_id
+                    WHERE price.meter_id = OLD.id AND version.state = 'published'
+                ) THEN
+                    RAISE EXCEPTION 'what a published price counts never changes'
+                        USING ERRCODE = 'integrity_constraint_violation';
+                END IF;
+                RETURN NEW;
+                """,
             ),
         ]
 

@@ -1,11 +1,10 @@
 """From a period whose time is over to a finalized invoice."""
 
-import threading
 from collections.abc import Callable
 from decimal import Decimal
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 from billing_site import self_check
 from invoicing import closing, numbering
@@ -15,6 +14,7 @@ from metering.models import BillingPeriod, Event
 from pricing.models import ShortfallPolicy
 from tests.clock import DAY, NOW, SECOND
 from tests.factories import OrganizationFactory
+from tests.races.crowds import crowd_of
 from tests.worlds import VideoWorld, open_video_world
 
 MONTH_END = NOW.replace(month=4, day=1, hour=0)
@@ -122,21 +122,9 @@ class TestInvoice:
         assert not BillingPeriod.objects.filter(closed_at=None).exists()
 
 
-def _in_threads(count: int, work: Callable[[int], None]) -> None:
-    barrier = threading.Barrier(count)
-
-    def run(number: int) -> None:
-        barrier.wait()
-        try:
-            work(number)
-        finally:
-            connection.close()
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+def _at_once(size: int, work: Callable[[int], None]) -> None:
+    with crowd_of(size) as crowd:
+        crowd.at_once(work)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -153,7 +141,7 @@ class TestRaces:
             closed.append(closing.close_due_periods(at=LATER))
             invoiced.append(closing.build_due_invoices(at=LATER))
 
-        _in_threads(6, close)
+        _at_once(6, close)
         assert (sum(closed), sum(invoiced)) == (1, 1)
         assert self_check.differences() == []
 
@@ -167,7 +155,7 @@ class TestRaces:
             for attempt in range(5):
                 world.record(world.event(id=f"{number}-{attempt}"), at=LATER)
 
-        _in_threads(8, work)
+        _at_once(8, work)
         closing.close_due_periods(at=LATER + 31 * DAY)
         closing.build_due_invoices(at=LATER + 31 * DAY)
         totals = Invoice.objects.filter(customer=world.customer).values_list("total", flat=True)
@@ -187,7 +175,7 @@ class TestRaces:
                     else:
                         taken.append(number)
 
-        _in_threads(8, take)
+        _at_once(8, take)
         assert sorted(taken) == list(range(1, 161))
         assert NumberSeries.objects.get(organization=organization).last_number == 160
 

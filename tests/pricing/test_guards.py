@@ -34,6 +34,23 @@ class TestPublished:
         with refused("prices of a published plan version never change"):
             run(f"UPDATE pricing_price SET {change}")
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            "code = 'other'",
+            "event_type = 'other'",
+            "filters = '{\"a\": 1}'",
+            "quantity_property = 'other'",
+            "aggregation = 'count', quantity_property = ''",
+        ],
+    )
+    def test_what_it_counts_never_changes(self, video: VideoWorld, change: str) -> None:
+        with refused("what a published price counts never changes"):
+            run(f"UPDATE pricing_meter SET {change}")
+
+    def test_a_meter_on_sale_may_be_renamed(self, video: VideoWorld) -> None:
+        run("UPDATE pricing_meter SET name = 'Minutes of video', unit = 'minute'")
+
     def test_a_price_is_not_removed(self, video: VideoWorld) -> None:
         with refused("prices of a published plan version never change"):
             run("DELETE FROM pricing_price")
