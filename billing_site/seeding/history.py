@@ -13,6 +13,7 @@ from billing_site.seeding.catalogues import Company
 from billing_site.seeding.people import Habit, draft
 from invoicing import closing
 from metering import event_drafts, ingestion
+from metering.event_drafts import EventDraft, InvalidDraft
 from metering.models import SpendAlert
 from pricing import publication, subscriptions
 from pricing.models import Meter, Plan, PlanVersion, Price
@@ -114,15 +115,18 @@ def live_through(
     chance = random.Random(f"drawdown {organization.slug}")  # noqa: S311  Believable, not secret.
     for days_ago in range(DAYS - 1, -1, -1):
         day_end = until - dt.timedelta(days=days_ago)
-        for regular in regulars:
-            _live_a_day(organization, regular, chance, day_end=day_end)
+        drafts = [
+            parsed for regular in regulars for parsed in _a_day_of(regular, chance, day_end=day_end)
+        ]
+        ingestion.record_events(organization_id=organization.id, drafts=drafts, at=day_end)
         closing.close_due_periods(at=day_end)
         closing.build_due_invoices(at=day_end)
 
 
-def _live_a_day(
-    organization: Organization, regular: Regular, chance: random.Random, *, day_end: dt.datetime
-) -> None:
+def _a_day_of(
+    regular: Regular, chance: random.Random, *, day_end: dt.datetime
+) -> list[EventDraft | InvalidDraft]:
+    """Return a day of events, oldest first, after topping up if there is little left."""
     if regular.habit.top_up:
         balance = ledger.read_balance(regular.account, at=day_end).posted
         if balance < regular.habit.warn_below and chance.random() < 0.8:  # noqa: PLR2004
@@ -133,11 +137,10 @@ def _live_a_day(
     moments = sorted(
         day_end - dt.timedelta(seconds=chance.randint(60, 68_000)) for _ in range(count)
     )
-    drafts = [
+    return [
         event_drafts.parse(draft(regular.habit, chance, timestamp=moment.isoformat()), at=day_end)
         for moment in moments
     ]
-    ingestion.record_events(organization_id=organization.id, drafts=drafts, at=day_end)
 
 
 def _top_up(regular: Regular, *, at: dt.datetime) -> None:
