@@ -107,7 +107,10 @@ def test_a_body_is_measured_when_only_its_end_is_known(
     headers: dict[str, Any], read: bytes
 ) -> None:
     environment = {"wsgi.input": io.BytesIO(b"0123456789"), **headers}
-    assert list(measured(respond, most=100)(environment, None)) == [str(len(read)).encode(), read]
+    assert list(measured(respond, most=100)(environment, lambda *_: None)) == [
+        str(len(read)).encode(),
+        read,
+    ]
 
 
 def test_no_more_of_a_body_is_read_than_shows_that_it_is_too_large() -> None:
@@ -117,5 +120,5 @@ def test_no_more_of_a_body_is_read_than_shows_that_it_is_too_large() -> None:
         "HTTP_TRANSFER_ENCODING": "chunked",
         "wsgi.input_terminated": True,
     }
-    measured(respond, most=10)(environment, None)
+    measured(respond, most=10)(environment, lambda *_: None)
     assert (environment["CONTENT_LENGTH"], source.tell()) == ("11", 11)

@@ -1,0 +1,144 @@
+"""Two organizations with the same names for everything, one of them marked in every text it has."""
+
+import itertools
+from typing import Any
+
+from django.apps import apps
+from django.contrib.admin.models import LogEntry
+from django.db import models
+
+from accounts import api_keys
+from accounts.models import ApiKey, Organization, User
+from invoicing import closing
+from pricing.models import PlanVersion, ShortfallPolicy
+from tests.clock import DAY, NOW
+from tests.factories import (
+    AlertFiringFactory,
+    AssetFactory,
+    CreditAccountFactory,
+    CustomerFactory,
+    HoldFactory,
+    MembershipFactory,
+    PlanVersionFactory,
+    PortalMembershipFactory,
+    PriceFactory,
+    SpendAlertFactory,
+)
+from tests.guarded_tables import unguarded
+from tests.worlds import VideoWorld, open_video_world
+
+MARK = "foxglove"
+AMOUNT = "31337313370061"
+"""What the marked organization's customer was given; what is left of it begins the same."""
+
+SHARED_CUSTOMER, SHARED_EVENT, SHARED_PLAN = "acme", "event-1", "pro"
+OWN_CUSTOMER, OWN_EVENT, OWN_PLAN, OWN_ASSET = "only-customer", "only-event", "only-plan", "ONLY"
+"""What the marked organization has and the other one has not."""
+
+# Texts by which rows find each other, or which both organizations are meant to share.
+_NAMES = {
+    "external_id", "customer_external_id", "code", "event_type", "type", "quantity_property",
+    "slug", "source", "cell", "series", "time_zone", "password", "prefix",
+}  # fmt: skip
+
+
+class Neighbour:
+    """An organization with a row in every table, and somebody in every part."""
+
+    def __init__(self, name: str) -> None:
+        self.world = _furnished(name)
+        self.organization = self.world.organization
+        self.customer = self.world.customer
+        self.owner: User = MembershipFactory.create(organization=self.organization).user
+        self.analyst: User = MembershipFactory.create(
+            organization=self.organization, analyst=True
+        ).user
+        self.portal: User = PortalMembershipFactory.create(customer=self.customer).user
+        self.key: ApiKey
+        self.key, self.secret = api_keys.issue(
+            organization=self.organization, name="key", scopes=["admin"]
+        )
+
+    def rows(self, model: type[models.Model]) -> models.QuerySet[Any]:
+        """Return the organization's rows of a table, itself and its people among them."""
+        if model is Organization:
+            return Organization.objects.filter(id=self.organization.id)
+        if model is User:
+            return User.objects.filter(id__in=[each.id for each in self.people])
+        if model is LogEntry:
+            return LogEntry.objects.filter(user__in=self.people)
+        if not any(field.name == "organization" for field in model._meta.get_fields()):
+            return model._base_manager.none()
+        return model._base_manager.filter(organization=self.organization)
+
+    @property
+    def people(self) -> list[User]:
+        """Return everybody of the organization."""
+        return [self.owner, self.analyst, self.portal]
+
+    def everything(self) -> dict[str, list[Any]]:
+        """Return every value of every row, to be compared with later."""
+        return {
+            model._meta.label: list(self.rows(model).order_by("pk").values())
+            for model in apps.get_models()
+        }
+
+
+def marked(neighbour: Neighbour) -> Neighbour:
+    """Write a mark into every text the organization has, past all guards."""
+    numbers = itertools.count()
+    with unguarded():
+        for model in apps.get_models():
+            for row in neighbour.rows(model):
+                _mark(row, numbers)
+    return neighbour
+
+
+def _mark(row: models.Model, numbers: "itertools.count[int]") -> None:
+    for field in row._meta.concrete_fields:
+        if isinstance(field, models.EmailField):
+            setattr(row, field.name, f"{MARK}-{next(numbers)}@example.com")
+        elif isinstance(field, models.CharField | models.TextField):
+            if not field.choices and field.name not in _NAMES:
+                setattr(row, field.name, f"{MARK} {next(numbers)}"[: field.max_length])
+        elif field.name in {"metadata", "properties", "working"}:
+            setattr(row, field.name, {**getattr(row, field.name), "note": MARK})
+    row.save(force_update=True)
+
+
+def _furnished(name: str) -> VideoWorld:
+    world = open_video_world(
+        credit=AMOUNT if name == MARK else "40",
+        policy=ShortfallPolicy.OVERAGE,
+        external_id=SHARED_CUSTOMER,
+    )
+    Organization.objects.filter(id=world.organization.id).update(slug=name)
+    world.organization.refresh_from_db()
+    plan = world.plan_version.plan
+    plan.code = SHARED_PLAN
+    plan.save()
+    draft: PlanVersion = PlanVersionFactory.create(plan=plan, number=2)
+    PriceFactory.create(plan_version=draft, meter=world.minutes, asset=world.usd)
+    alert = SpendAlertFactory.create(account=world.account)
+    AlertFiringFactory.create(alert=alert)
+    HoldFactory.create(account=world.account)
+    _use(world)
+    if name == MARK:
+        _add_what_is_its_own(world)
+    return world
+
+
+def _use(world: VideoWorld) -> None:
+    world.record(world.minutes_of("fast", "60", id=SHARED_EVENT))
+    world.record(world.event(id="lost", customer="nobody"))
+    closing.close_due_periods(at=NOW + 31 * DAY)
+    closing.build_due_invoices(at=NOW + 31 * DAY)
+
+
+def _add_what_is_its_own(world: VideoWorld) -> None:
+    here = world.organization
+    customer = CustomerFactory.create(organization=here, external_id=OWN_CUSTOMER)
+    asset = AssetFactory.create(organization=here, code=OWN_ASSET)
+    CreditAccountFactory.create(customer=customer, asset=asset)
+    PlanVersionFactory.create(plan__organization=here, plan__code=OWN_PLAN, published=True)
+    world.record(world.event(id=OWN_EVENT), at=NOW + 32 * DAY)
