@@ -1,13 +1,18 @@
 """Assets, which people name, and the books, which only the ledger writes."""
 
+import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
+from django.utils import timezone
 
-from accounts import money
+from accounts import ledger, money
+from accounts.burndown import Category
 from accounts.models import Asset, CreditAccount, CreditGrant
-from accounts.tenant_admin import ReadOnlyAdmin, TenantModelAdmin
+from accounts.tenant_admin import ReadOnlyAdmin, TenantForm, TenantModelAdmin
 
 
 @admin.register(Asset)
@@ -26,6 +31,8 @@ class AssetAdmin(TenantModelAdmin):
 @admin.register(CreditAccount)
 class CreditAccountAdmin(ReadOnlyAdmin):
     """Balances as they are booked."""
+
+    ordering = ["customer__external_id", "asset__code"]
 
     fields = ["customer", "asset", "posted_amount", "held_amount", "floor_amount", "created_at"]
     list_display = ["customer", "asset", "posted_amount", "held_amount", "floor_amount"]
@@ -50,22 +57,34 @@ class CreditAccountAdmin(ReadOnlyAdmin):
         return money.to_display(account.floor, scale=account.asset.scale)
 
 
+class CreditGrantForm(TenantForm):
+    """Credit that somebody gives by hand."""
+
+    class Meta:
+        model = CreditGrant
+        fields = ["account", "amount", "category", "expires_at", "name"]
+
+    def clean_amount(self) -> Decimal:
+        """Refuse nothing and less."""
+        amount: Decimal = self.cleaned_data["amount"]
+        if amount <= 0:
+            raise ValidationError("This must be above zero.")
+        return amount
+
+    def clean_expires_at(self) -> dt.datetime | None:
+        """Refuse credit that is gone before anybody can use it."""
+        expires_at: dt.datetime | None = self.cleaned_data["expires_at"]
+        if expires_at is not None and expires_at <= timezone.now():
+            raise ValidationError("This must be in the future.")
+        return expires_at
+
+
 @admin.register(CreditGrant)
 class CreditGrantAdmin(ReadOnlyAdmin):
-    """Grants and what is left of them."""
+    """Grants and what is left of them. Given here or by the API, never edited."""
 
-    fields = [
-        "account",
-        "name",
-        "given_amount",
-        "left_amount",
-        "category",
-        "priority",
-        "effective_at",
-        "expires_at",
-        "meters",
-        "reference",
-    ]
+    form = CreditGrantForm
+    autocomplete_fields = ["account"]
     list_display = ["account", "given_amount", "left_amount", "category", "expires_at", "name"]
     list_filter = ["category"]
     list_select_related = ["account__customer", "account__asset"]
@@ -81,3 +100,35 @@ class CreditGrantAdmin(ReadOnlyAdmin):
     def left_amount(self, grant: CreditGrant) -> str:
         """Return what usage, expiry and debts have not taken yet."""
         return money.to_display(grant.remaining, scale=grant.account.asset.scale)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
+        """Ask for a new grant's terms; show everything of an old one."""
+        if obj is None:
+            return ["account", "amount", "category", "expires_at", "name"]
+        return [
+            "account", "name", "given_amount", "left_amount", "category", "priority",
+            "effective_at", "expires_at", "meters", "reference",
+        ]  # fmt: skip
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Owners, admins and platform staff may give credit."""
+        return self._may_edit(request)
+
+    def save_model(
+        self,
+        request: HttpRequest,
+        obj: CreditGrant,
+        form: Any,
+        change: bool,  # noqa: FBT001
+    ) -> None:
+        """Give the credit through the ledger."""
+        made = ledger.grant_credit(
+            account=obj.account,
+            amount=obj.amount,
+            category=Category(obj.category),
+            at=timezone.now(),
+            expires_at=obj.expires_at,
+            name=obj.name,
+        )
+        obj.pk = made.pk
+        obj.refresh_from_db()
