@@ -50,7 +50,9 @@ def test_no_period_is_longer_than_its_interval(
 
 @given(CALENDARS)
 def test_the_anchor_begins_a_period(billing: BillingCalendar) -> None:
+    # In UTC, because a midnight that the clocks skip equals nothing but itself.
     midnight = dt.datetime.combine(billing.anchor, dt.time(), tzinfo=billing.zone)
+    midnight = midnight.astimezone(dt.UTC)
     assert billing.period_containing(midnight).start == midnight
 
 
