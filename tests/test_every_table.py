@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.db import models
+from factory.django import DjangoModelFactory
 
 from accounts.models import (
     AmountField,
@@ -30,8 +31,8 @@ FACTORIES = {
     each._meta.model: each
     for each in vars(factories).values()
     if isinstance(each, type)
-    and issubclass(each, factories.DjangoModelFactory)
-    and each is not factories.DjangoModelFactory
+    and issubclass(each, DjangoModelFactory)
+    and each is not DjangoModelFactory
 }
 
 
@@ -69,7 +70,9 @@ REFERENCES = [
 
 
 # What the other tenant's row must be for its tenant to be the one thing wrong with it.
-STATES = {(Subscription, "plan_version"): {"published": True}}
+STATES: dict[tuple[type[models.Model], str], dict[str, Any]] = {
+    (Subscription, "plan_version"): {"published": True}
+}
 
 
 @pytest.mark.parametrize(("model", "name"), REFERENCES)

@@ -28,15 +28,13 @@ from tests.factories import (
     PriceFactory,
 )
 
+VIDEO_CELLS = [
+    {"match": {"speed": "fast"}, "unit_amount": "1.00"},
+    {"match": {"speed": "standard"}, "unit_amount": "0.40"},
+]
 VIDEO_PRICE = {
     "charge_model": "per_unit",
-    "matrix": {
-        "dimensions": ["speed"],
-        "cells": [
-            {"match": {"speed": "fast"}, "unit_amount": "1.00"},
-            {"match": {"speed": "standard"}, "unit_amount": "0.40"},
-        ],
-    },
+    "matrix": {"dimensions": ["speed"], "cells": VIDEO_CELLS},
 }
 
 

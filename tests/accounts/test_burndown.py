@@ -9,12 +9,12 @@ from tests.accounts.paper_books import coming_grant, grant
 from tests.clock import DAY, HOUR, NOW, SINCE
 
 
-def draw(amount: str, *grants: GrantState, meter: str = "tokens") -> tuple[list[Decimal], Decimal]:
-    """Return what each grant would pay, in the order given here, and the shortfall."""
+def draw(amount: str, *grants: GrantState, meter: str = "tokens") -> tuple[list[int], int]:
+    """Return what each grant would pay, in the order given here, and the shortfall: whole units."""
     ordered = sorted(grants, key=lambda each: each.burn_key)
     draws, shortfall = burn_down(ordered, amount=Decimal(amount), meter=meter, at=NOW)
     paid = {each.grant.id: each.amount for each in draws}
-    return [paid.get(each.id, Decimal(0)) for each in grants], shortfall
+    return [int(paid.get(each.id, 0)) for each in grants], int(shortfall)
 
 
 def test_without_a_grant_everything_is_shortfall() -> None:

@@ -9,7 +9,7 @@ import pytest
 from accounts import money
 from pricing.aggregation import MeterSpec, Unpriceable
 from pricing.rating import CompiledPrice, Rated, compile_price
-from tests.worlds import VIDEO_PRICE
+from tests.worlds import VIDEO_CELLS, VIDEO_PRICE
 
 MINUTES = MeterSpec(
     code="video_minutes",
@@ -34,12 +34,12 @@ VIDEO = compile_price(meter=MINUTES, definition=VIDEO_PRICE)
 def test_minutes_of_video_at_two_speeds() -> None:
     fast = rate(VIDEO, minutes="3", speed="fast")
     standard = rate(VIDEO, minutes="5", speed="standard")
-    assert (fast.amount, standard.amount) == (3, 2)
-    assert (fast.quantity, fast.cell) == (3, '["fast"]')
+    assert (fast.amount, standard.amount) == (Decimal(3), Decimal(2))
+    assert (fast.quantity, fast.cell) == (Decimal(3), '["fast"]')
 
 
 def test_a_fallback_prices_the_unforeseen() -> None:
-    cells = [*VIDEO_PRICE["matrix"]["cells"], {"match": {}, "unit_amount": "0.40"}]
+    cells = [*VIDEO_CELLS, {"match": {}, "unit_amount": "0.40"}]
     compiled = price(matrix={"dimensions": ["speed"], "cells": cells})
     assert rate(compiled, minutes="5", speed="draft").amount == 2
 

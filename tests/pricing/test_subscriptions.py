@@ -7,6 +7,7 @@ import pytest
 
 from accounts.models import CreditAccount
 from pricing import subscriptions
+from pricing.models import ShortfallPolicy
 from pricing.subscriptions import AlreadySubscribed, NothingPublished
 from tests.clock import NOW
 from tests.factories import CustomerFactory, PlanFactory, PlanVersionFactory
@@ -19,11 +20,12 @@ def test_an_account_is_opened_in_each_asset_of_the_plan(video: VideoWorld) -> No
     customer = CustomerFactory.create(organization=video.organization)
     subscriptions.subscribe(customer=customer, plan_version=video.plan_version, at=NOW)
     account = CreditAccount.objects.get(customer=customer)
-    assert (account.asset, account.floor) == (video.usd, 0)
+    assert account.asset == video.usd
+    assert account.floor == 0
 
 
 def test_the_overdraft_of_the_plan_is_the_floor_of_the_account() -> None:
-    world = open_video_world(policy="overdraft", overdraft_limit="25")
+    world = open_video_world(policy=ShortfallPolicy.OVERDRAFT, overdraft_limit="25")
     assert world.account.floor == Decimal(-25)
 
 

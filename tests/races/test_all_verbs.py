@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -35,7 +36,9 @@ type Accounts = Sequence[CreditAccount]
 
 def grant(accounts: Accounts, chance: random.Random) -> None:
     account = chance.choice(accounts)
-    terms = chance.choice([{}, {"expires_at": NOW + HOUR}, {"effective_at": NOW + HOUR}])
+    terms: dict[str, Any] = chance.choice(
+        [{}, {"expires_at": NOW + HOUR}, {"effective_at": NOW + HOUR}]
+    )
     ledger.grant_credit(
         account=account, amount=_amount(chance), category=Category.PAID, at=NOW, **terms
     )
