@@ -1,5 +1,6 @@
 """Customers of the organization."""
 
+import json
 import zoneinfo
 from typing import Any
 
@@ -13,9 +14,22 @@ from accounts.models import Customer, validate_external_id
 from accounts.tenant_admin import TenantForm, TenantModelAdmin
 
 
+class MetadataDecoder(json.JSONDecoder):
+    """Refuses as a mistake what the plain decoder fails on: endless digits, endless depth."""
+
+    def decode(self, s: str, *args: Any) -> Any:
+        """Read JSON. Raises JSONDecodeError."""
+        try:
+            exact_json.decode(s.encode())
+        except (exact_json.JSONInvalid, UnicodeEncodeError) as error:
+            raise json.JSONDecodeError(str(error), s, 0) from error
+        return super().decode(s, *args)
+
+
 class CustomerForm(TenantForm):
     """What is known of a customer."""
 
+    metadata = forms.JSONField(required=False, initial=dict, decoder=MetadataDecoder)
     time_zone = forms.ChoiceField(
         choices=[(zone, zone) for zone in sorted(zoneinfo.available_timezones())],
         initial="UTC",

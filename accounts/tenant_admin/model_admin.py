@@ -1,5 +1,6 @@
 """What every model in the admin shares: it shows, offers and changes rows of one organization."""
 
+import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django import forms
@@ -62,6 +63,18 @@ class SearchSelect(AutocompleteSelect):
         """Return the attributes with a placeholder."""
         attrs = super().build_attrs(base_attrs, extra_attrs)
         return {**attrs, "data-placeholder": f"Find {self.field.verbose_name}"}
+
+    def optgroups(self, name: str, value: Any, attrs: Any = None) -> Any:
+        """Return what is chosen; a value that is no id, written by hand, chooses nothing."""
+        return super().optgroups(name, [each for each in value if _is_id(each)], attrs)
+
+
+def _is_id(value: object) -> bool:
+    try:
+        uuid.UUID(str(value))
+    except ValueError:
+        return False
+    return True
 
 
 class RelatedRowsFilter(admin.RelatedFieldListFilter):

@@ -7,8 +7,9 @@ from typing import Any
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
+from django.contrib.admin.options import TO_FIELD_VAR
 from django.contrib.auth.views import PasswordResetConfirmView, redirect_to_login
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import BadRequest, PermissionDenied
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, HttpResponseRedirect
@@ -80,6 +81,7 @@ class TenantAdminSite(admin.AdminSite):
     def _seated(self, view: View) -> View:
         @functools.wraps(view)
         def seated(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            _check_parameters(request)
             seat = seats.seat_of(request)
             if seat is None:
                 if _url_name(request) not in _WITHOUT_ORGANIZATION:
@@ -165,6 +167,14 @@ class TenantAdminSite(admin.AdminSite):
 
 def _has_choice(user: User) -> bool:
     return user.is_superuser or seats.organizations_open_to(user)[1:2].exists()
+
+
+def _check_parameters(request: HttpRequest) -> None:
+    """Raise BadRequest for parameters that no page of ours sends and Django stumbles over."""
+    for parameters in (request.GET, request.POST):
+        texts = [text for _, values in parameters.lists() for text in values]
+        if any("\0" in text for text in texts) or parameters.get(TO_FIELD_VAR) == "":
+            raise BadRequest("a parameter cannot be read")
 
 
 def _is_of_another_organization(request: HttpRequest, seat: seats.Seat) -> bool:
