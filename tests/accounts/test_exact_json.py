@@ -36,6 +36,12 @@ def test_what_cannot_be_kept_is_refused(body: bytes) -> None:
         exact_json.decode(body)
 
 
+@pytest.mark.parametrize("body", [b'{"a": 1, "a": 1}', b'[{"b": {"a": 1, "c": 2, "a": 3}}]'])
+def test_a_name_given_twice_is_refused(body: bytes) -> None:
+    with pytest.raises(exact_json.JSONInvalid, match="'a' more than once"):
+        exact_json.decode(body)
+
+
 def test_writing_is_canonical() -> None:
     written = exact_json.encode({"b": Decimal("0.10"), "a": [1, {"d": None, "c": "é"}]})
     assert written == '{"a":[1,{"c":"é","d":null}],"b":0.10}'.encode()
