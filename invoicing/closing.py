@@ -10,7 +10,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Sequence
 
-from accounts import money, tenancy
+from accounts import money, parking, tenancy
 from accounts.models import Asset
 from invoicing import lines, numbering
 from invoicing.models import Invoice, InvoiceLine, InvoiceState
@@ -22,18 +22,25 @@ SERIES = "INV"
 
 
 def close_due_periods(*, at: dt.datetime) -> int:
-    """Close every period that ended at or before `at`; returns how many this call closed."""
+    """Close every period that ended at or before `at`; returns how many this call closed.
+
+    Raises ExceptionGroup, after all the others, for periods that could not be closed.
+    """
     due = BillingPeriod.objects.filter(closed_at=None, ends_at__lte=at).order_by("ends_at")
-    return sum(billing_periods.close_if_due(period, at=at) for period in due.iterator())
+    return parking.serve_each(
+        due.iterator(), lambda period: billing_periods.close_if_due(period, at=at)
+    )
 
 
 def build_due_invoices(*, at: dt.datetime) -> int:
-    """Invoice every closed period that was not; returns how many invoices that made."""
+    """Invoice every closed period that was not; returns how many invoices that made.
+
+    Raises ExceptionGroup, after all the others, for periods that could not be invoiced.
+    """
     waiting = BillingPeriod.objects.filter(closed_at__isnull=False, invoiced_at=None)
-    ids = list(waiting.order_by("closed_at").values_list("organization_id", "id"))
-    return sum(
-        len(build_invoices(organization_id=organization_id, period_id=period_id, at=at))
-        for organization_id, period_id in ids
+    return parking.serve_each(
+        list(waiting.order_by("closed_at").values_list("organization_id", "id")),
+        lambda ids: len(build_invoices(organization_id=ids[0], period_id=ids[1], at=at)),
     )
 
 

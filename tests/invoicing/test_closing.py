@@ -98,7 +98,7 @@ class TestInvoice:
         closing.close_due_periods(at=LATER)
         with monkeypatch.context() as dying:
             dying.setattr(numbering, "next_number", lambda **_: 1 / 0)
-            with pytest.raises(ZeroDivisionError):
+            with pytest.RaisesGroup(ZeroDivisionError):
                 closing.build_due_invoices(at=LATER)
         assert not Invoice.objects.exists()
         assert closing.build_due_invoices(at=LATER) == 1
