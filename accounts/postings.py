@@ -3,8 +3,10 @@
 import datetime as dt
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 
+from django.db import connection, transaction
 from django.db.models import Q
 
 from accounts import set_statements
@@ -28,8 +30,9 @@ def read_books(
     """Return the books of these accounts, by account id; foreign or unknown ids are left out.
 
     With `lock` the account rows are locked until the transaction ends, all in one statement and
-    sorted by id, so that two transactions never wait for each other in a circle. Grants that are
-    used up are not read, but for those in `grant_ids`.
+    sorted by id, so that two transactions never wait for each other in a circle. Without it,
+    accounts and grants are read as of one moment. Grants that are used up are not read, but for
+    those in `grant_ids`.
     """
     accounts = (
         CreditAccount.objects.for_organization(organization_id)
@@ -38,8 +41,9 @@ def read_books(
     )
     if lock:
         accounts = accounts.select_for_update(no_key=True)
-    rows = list(accounts.values_list("id", "balance", "held", "floor", "version"))
-    grants = _read_grants(organization_id, [row[0] for row in rows], at=at, also=grant_ids)
+    with nullcontext() if lock else _one_moment():
+        rows = list(accounts.values_list("id", "balance", "held", "floor", "version"))
+        grants = _read_grants(organization_id, [row[0] for row in rows], at=at, also=grant_ids)
     return {
         account_id: Book(
             account_id=account_id,
@@ -52,6 +56,21 @@ def read_books(
         )
         for account_id, balance, held, floor, version in rows
     }
+
+
+@contextmanager
+def _one_moment() -> Iterator[None]:
+    """Let the reads of the block see one moment, also while somebody books a grant's expiry.
+
+    Inside a transaction they see what that transaction sees, which its caller has chosen.
+    """
+    if connection.in_atomic_block:
+        yield
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
 
 
 def _read_grants(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError
 
-from metering import event_rows, ingestion
+from metering import event_rows
 from metering.ingestion import ATTEMPTS, Status
 from tests.guarded_tables import run
 from tests.worlds import VideoWorld
@@ -43,7 +43,7 @@ def test_it_gives_up_after_a_few_attempts(
     calls = fail_first(monkeypatch, 100, DEADLOCK)
     with pytest.raises(DatabaseError, match="in the way"):
         video.record(video.event())
-    assert next(calls) == ingestion.ATTEMPTS
+    assert next(calls) == ATTEMPTS
     assert video.balance() == 100
 
 
