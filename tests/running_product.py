@@ -131,7 +131,7 @@ class RunningProduct:
             if wanted in _command_line(entry) and self._belongs(entry)
         )
 
-    def processes_left(self, *, seconds: float = 20) -> list[int]:
+    def processes_left(self, *, seconds: float = 90) -> list[int]:
         """Return who is still there after this time, as soon as nobody is."""
         deadline = time.monotonic() + seconds
         while (left := self.processes()) and time.monotonic() < deadline:
