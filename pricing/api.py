@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import Max, Q
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework import serializers
@@ -16,24 +17,17 @@ from accounts.models import Scope
 from accounts.problems import Problem
 from accounts.serializers import StrictSerializer, TextField
 from pricing import subscriptions
-from pricing.models import Plan, Subscription
+from pricing.models import Plan, Subscription, VersionState
 
 
 class PlanSerializer(serializers.ModelSerializer[Plan]):
     """A plan and the number of its newest published version."""
 
-    published_version = serializers.SerializerMethodField()
+    published_version = serializers.IntegerField(allow_null=True)
 
     class Meta:
         model = Plan
         fields = ["code", "name", "published_version", "created_at"]
-
-    def get_published_version(self, plan: Plan) -> int | None:
-        """Return the newest published number, or null."""
-        try:
-            return subscriptions.newest_version(plan).number
-        except subscriptions.NothingPublished:
-            return None
 
 
 class SubscriptionSerializer(serializers.ModelSerializer[Subscription]):
@@ -61,7 +55,10 @@ class SubscriptionCreation(StrictSerializer):
 @permission_classes([HasScope.of(GET=Scope.READ)])
 def plan_list(request: Request) -> Response:
     """List the organization's plans."""
-    plans = Plan.objects.for_organization(organization_of(request))
+    published = Q(versions__state=VersionState.PUBLISHED)
+    plans = Plan.objects.for_organization(organization_of(request)).annotate(
+        published_version=Max("versions__number", filter=published)
+    )
     return pagination.page(request, plans, PlanSerializer)
 
 
