@@ -179,5 +179,5 @@ class LedgerMachine(RuleBasedStateMachine):
 @pytest.mark.django_db
 def test_the_ledger_does_what_a_plain_model_does() -> None:
     run_state_machine_as_test(
-        LedgerMachine, settings=settings(max_examples=25, stateful_step_count=25, deadline=None)
+        LedgerMachine, settings=settings(max_examples=50, stateful_step_count=25, deadline=None)
     )
