@@ -2,16 +2,16 @@
 
 import pytest
 
-from tests.tenancy.neighbours import MARK, Neighbour, marked
+from tests.tenancy.neighbours import OURS, THEIRS, Neighbour, marked
 
 
 @pytest.fixture
 def ours(db: None) -> Neighbour:
     """The organization whose every text carries a mark."""
-    return marked(Neighbour(MARK))
+    return marked(Neighbour(OURS))
 
 
 @pytest.fixture
 def theirs(db: None) -> Neighbour:
     """Another one, which calls everything the same."""
-    return Neighbour("stranger")
+    return Neighbour(THEIRS)

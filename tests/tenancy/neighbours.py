@@ -27,6 +27,9 @@ from tests.factories import (
 from tests.guarded_tables import unguarded
 from tests.worlds import VideoWorld, open_video_world
 
+OURS, THEIRS = "ours", "theirs"
+"""The addresses of the two organizations."""
+
 MARK = "foxglove"
 AMOUNT = "31337313370061"
 """What the marked organization's customer was given; what is left of it begins the same."""
@@ -45,8 +48,8 @@ _NAMES = {
 class Neighbour:
     """An organization with a row in every table, and somebody in every part."""
 
-    def __init__(self, name: str) -> None:
-        self.world = _furnished(name)
+    def __init__(self, slug: str) -> None:
+        self.world = _furnished(slug)
         self.organization = self.world.organization
         self.customer = self.world.customer
         self.owner: User = MembershipFactory.create(organization=self.organization).user
@@ -106,13 +109,13 @@ def _mark(row: models.Model, numbers: "itertools.count[int]") -> None:
     row.save(force_update=True)
 
 
-def _furnished(name: str) -> VideoWorld:
+def _furnished(slug: str) -> VideoWorld:
     world = open_video_world(
-        credit=AMOUNT if name == MARK else "40",
+        credit=AMOUNT if slug == OURS else "40",
         policy=ShortfallPolicy.OVERAGE,
         external_id=SHARED_CUSTOMER,
     )
-    Organization.objects.filter(id=world.organization.id).update(slug=name)
+    Organization.objects.filter(id=world.organization.id).update(slug=slug)
     world.organization.refresh_from_db()
     plan = world.plan_version.plan
     plan.code = SHARED_PLAN
@@ -123,7 +126,7 @@ def _furnished(name: str) -> VideoWorld:
     AlertFiringFactory.create(alert=alert)
     HoldFactory.create(account=world.account)
     _use(world)
-    if name == MARK:
+    if slug == OURS:
         _add_what_is_its_own(world)
     return world
 
