@@ -52,6 +52,8 @@ from metering.models import (
 )
 from pricing.models import (
     Aggregation,
+    CostPolicy,
+    CostRate,
     Meter,
     Plan,
     PlanVersion,
@@ -59,7 +61,7 @@ from pricing.models import (
     Subscription,
     VersionState,
 )
-from tests.clock import DAY, NOW, SINCE
+from tests.clock import DAY, NEVER_PAST, NOW, SINCE
 
 PASSWORD = "correct horse battery staple"
 """The password of every person the factory makes."""
@@ -253,6 +255,39 @@ class PriceFactory(DjangoModelFactory[Price]):
     meter = SubFactory(MeterFactory, organization=SelfAttribute("..organization"))
     asset = SubFactory(AssetFactory, organization=SelfAttribute("..organization"))
     definition = LazyFunction(lambda: {"charge_model": "per_unit", "unit_amount": "0.01"})
+
+
+class CostPolicyFactory(DjangoModelFactory[CostPolicy]):
+    """An organization's cost policy, in dollars, the same one however often it is asked for."""
+
+    class Meta:
+        model = CostPolicy
+        django_get_or_create = ("organization",)
+
+    organization = SubFactory(OrganizationFactory)
+    asset = SubFactory(AssetFactory, organization=SelfAttribute("..organization"))
+
+
+class CostRateFactory(DjangoModelFactory[CostRate]):
+    """What a vendor charges: 0.002 USD for each unit."""
+
+    class Meta:
+        model = CostRate
+
+    class Params:
+        planned = Trait(effective_from=NEVER_PAST)
+
+    meter = SubFactory(MeterFactory)
+    organization = SelfAttribute("meter.organization")
+    vendor = "anthropic"
+    effective_from = SINCE
+    definition = LazyFunction(lambda: {"charge_model": "per_unit", "unit_amount": "0.002"})
+    created_at = SINCE
+
+    @classmethod
+    def _create(cls, model_class: type[CostRate], *args: Any, **fields: Any) -> CostRate:
+        CostPolicyFactory.create(organization=fields["organization"])
+        return super()._create(model_class, *args, **fields)
 
 
 class SubscriptionFactory(DjangoModelFactory[Subscription]):
