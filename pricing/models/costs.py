@@ -6,6 +6,8 @@ come into force never changes and is never overtaken by a rate from an earlier t
 a moment that has passed stays what it was.
 """
 
+import uuid
+
 import pgtrigger
 from django.db import models
 from django.utils import timezone
@@ -13,9 +15,10 @@ from django.utils import timezone
 from accounts.models import Asset, TenantModel, guards
 from pricing.models.meters import Meter, code_validator
 
-# Also takes the row's lock: rates of one organization are written one after the other.
+# Also takes the row's lock: rates of one organization are written one after the other. Not a
+# number: what a transaction saw under one that was rolled back must not pass for the next one.
 _MOVE_REVISION = """
-UPDATE pricing_costpolicy SET revision = revision + 1
+UPDATE pricing_costpolicy SET revision = gen_random_uuid()
 WHERE organization_id = {row}.organization_id;
 IF NOT FOUND THEN
     RAISE EXCEPTION 'a cost rate needs a cost policy, which says in which asset costs are kept'
@@ -49,8 +52,8 @@ END IF;
 class CostPolicy(TenantModel):
     """In which asset an organization keeps its costs, and what it does about a price below one.
 
-    `revision` grows with every change of a rate, in the database: one row tells a process whether
-    the rates it compiled are still the newest.
+    `revision` is another one after every change of a rate, by the database itself: one row tells a
+    process whether the rates it compiled are still the newest.
     """
 
     asset = models.ForeignKey(Asset, on_delete=models.PROTECT, related_name="+")
@@ -59,7 +62,7 @@ class CostPolicy(TenantModel):
         default=False,
         help_text="A plan with such a price is not published. Otherwise it is only warned about.",
     )
-    revision = models.PositiveBigIntegerField(default=0, editable=False)
+    revision = models.UUIDField(default=uuid.uuid4, editable=False)
 
     class Meta:
         verbose_name_plural = "cost policies"
