@@ -7,27 +7,23 @@ it, the dearest is assumed, so that a margin never looks better than it is. An e
 part has no known cost has none at all, for the same reason.
 """
 
-import datetime as dt
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
 from accounts.money import ZERO
 from pricing.aggregation import MeterSpec, Unpriceable
 from pricing.charge_models import ChargeModel, Package
+from pricing.cost_lookup import CostLookup
 from pricing.event_charge_models import Percentage
 from pricing.period_terms import Rounding, RoundingScope
 from pricing.price_form import FieldError
 from pricing.price_terms import PriceTerms
-from pricing.rating import CompiledPrice, Span, Totals
+from pricing.properties import Properties
+from pricing.rating import CompiledPrice
 
 ADDED_UP_BY_EVENT = ("count", "sum")
 """The aggregations under which an event adds the same whatever came before it."""
-
-# No cost depends on what came before or on when a period ends.
-_NOTHING_BEFORE = Totals()
-_ANY_TIME = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
-_ANY_PERIOD = Span(_ANY_TIME, _ANY_TIME + dt.timedelta(days=1))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,19 +39,22 @@ class _MeterCosts:
     """All vendors' rates for what one meter counts."""
 
     meter: MeterSpec
-    rates: tuple[CompiledPrice, ...]
+    rates: tuple[CostLookup, ...]
 
-    def cost_of(self, properties: Mapping[str, object]) -> Decimal | None:
+    def cost_of(self, properties: Properties) -> Decimal | None:
         """Return the dearest vendor's cost to 12 places, None when no rate matches.
 
         Raises Unpriceable when there is something to pay for and no knowing how much.
         """
-        costs = [cost for rate in self.rates if (cost := _cost_at(rate, properties)) is not None]
-        if costs:
-            return max(costs)
-        if self.meter.measure(properties):
+        measured = self.meter.measure(properties)
+        dearest: Decimal | None = None
+        for rate in self.rates:
+            cost = rate.cost_of(properties, measured)
+            if cost is not None and (dearest is None or cost > dearest):
+                dearest = cost
+        if dearest is None and measured:
             raise Unpriceable("no_price", f"no cost rate of meter {self.meter.code} matches")
-        return None
+        return dearest
 
 
 class CostBook:
@@ -69,16 +68,16 @@ class CostBook:
         self._by_type: dict[str, list[_MeterCosts]] = {}
         for compiled in by_meter.values():
             meter = compiled[0].meter
-            costs = _MeterCosts(meter, tuple(compiled))
+            costs = _MeterCosts(meter, tuple(CostLookup(each.terms) for each in compiled))
             self._by_type.setdefault(meter.event_type, []).append(costs)
 
-    def cost_of(self, event_type: str, properties: Mapping[str, object]) -> Decimal | None:
+    def cost_of(self, event_type: str, properties: Properties) -> Decimal | None:
         """Return what an event costs, exactly, to 12 places; None when that is not known."""
         parts = self.parts_of(event_type, properties)
         return None if parts is None else sum(parts.values(), ZERO)
 
     def parts_of(
-        self, event_type: str, properties: Mapping[str, object]
+        self, event_type: str, properties: Properties
     ) -> dict[str, Decimal] | None:
         """Return what an event costs by the code of the meter, each part rounded once."""
         parts = {}
@@ -91,19 +90,6 @@ class CostBook:
         except Unpriceable:
             return None
         return parts or None
-
-
-def _cost_at(rate: CompiledPrice, properties: Mapping[str, object]) -> Decimal | None:
-    """Return what one event costs at a rate, None when the rate is not about such events."""
-    try:
-        rated = rate.rate(
-            properties, _NOTHING_BEFORE, occurred_at=_ANY_TIME, period=_ANY_PERIOD
-        )
-    except Unpriceable as error:
-        if error.reason == "no_price":
-            return None
-        raise
-    return rated.amount
 
 
 def reasons_against(terms: PriceTerms, meter: MeterSpec) -> list[FieldError]:

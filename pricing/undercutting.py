@@ -16,7 +16,7 @@ from typing import NamedTuple
 from accounts import money
 from accounts.money import ZERO
 from pricing.charge_models import ONE, ChargeModel, Graduated, Package, PerUnit, Stairstep, VolumeTiers
-from pricing.matrix import ANY, Cell, Dimension, Match, Matrix, Range, as_number
+from pricing.matrix import ANY, Cell, Dimension, Match, Matrix, Range, number_of
 from pricing.price_terms import PriceTerms
 
 PAIRS_MAX = 1_000_000
@@ -89,7 +89,7 @@ def _side_of(terms: PriceTerms) -> _Side:
     if terms.matrix is not None:
         # Values are looked up by dimension here, wherever an event would have them from.
         names = terms.matrix.names
-        matrix = Matrix(tuple(Dimension(name) for name in names), terms.matrix.cells)
+        matrix = Matrix(tuple(map(Dimension.of_property, names)), terms.matrix.cells)
     fallback = None
     if terms.charge_model is not None:
         fallback = Cell(tuple(ANY for _ in names), terms.charge_model, "")
@@ -144,7 +144,7 @@ def _meet(one: Match, other: Match) -> Match | None:
     if isinstance(one, Range):
         one, other = other, one
     if isinstance(other, Range):
-        number = as_number(one)
+        number = number_of(one)
         return one if number is not None and other.contains(number) else None
     return one if one == other else None
 
