@@ -28,6 +28,9 @@ class Migration(migrations.Migration):
             name='DistinctValue',
             fields=[
                 ('pk', models.CompositePrimaryKey('organization', 'period', 'price', 'value_hash', blank=True, editable=False, primary_key=True, serialize=False)),
+                ('organization', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organization')),
+                ('period', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='metering.billingperiod')),
+                ('price', models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='pricing.price')),
                 ('value_hash', models.UUIDField()),
             ],
         ),
@@ -120,21 +123,6 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name='usagetotal',
             constraint=models.CheckConstraint(condition=models.Q(('amount__lte', Decimal('100000000000000000000000000')), ('billable__lte', Decimal('100000000000000000000000000')), ('metered_amount__lte', Decimal('100000000000000000000000000')), ('overage__lte', Decimal('100000000000000000000000000')), ('quantity__lte', Decimal('100000000000000000000000000'))), name='total_amounts_are_numbers'),
-        ),
-        migrations.AddField(
-            model_name='distinctvalue',
-            name='organization',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='accounts.organization'),
-        ),
-        migrations.AddField(
-            model_name='distinctvalue',
-            name='period',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='metering.billingperiod'),
-        ),
-        migrations.AddField(
-            model_name='distinctvalue',
-            name='price',
-            field=models.ForeignKey(db_constraint=False, db_index=False, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='pricing.price'),
         ),
         migrations.AddField(
             model_name='periodcharge',
