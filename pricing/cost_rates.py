@@ -99,7 +99,7 @@ def add_rate(
 
 def errors_of_definition(meter: Meter, definition: object) -> list[FieldError]:
     """Return what keeps `definition` from being a cost rate of `meter`, by its own fields."""
-    spec = catalog.meter_spec(meter)
+    spec = catalog.meter_spec(CostRate(meter=meter))
     try:
         terms = price_form.parse_definition(definition)
     except PriceInvalid as error:

@@ -105,7 +105,7 @@ def _dated(rates: Collection[CostRate]) -> list[DatedRate]:
             rate=VendorRate(
                 vendor=rate.vendor,
                 compiled=compile_price(
-                    meter=catalog.meter_spec(rate.meter), definition=rate.definition
+                    meter=catalog.meter_spec(rate), definition=rate.definition
                 ),
             ),
         )

@@ -7,7 +7,7 @@ import pgtrigger
 from django.db import models
 from django.utils import timezone
 
-from accounts.models import AmountField, Customer, Organization, TenantModel, guards
+from accounts.models import AmountField, Asset, Customer, Organization, TenantModel, guards
 from metering.models.billing_periods import BillingPeriod
 from pricing.models import Price
 
@@ -17,6 +17,12 @@ class ExactDecoder(json.JSONDecoder):
 
     def __init__(self) -> None:
         super().__init__(parse_float=Decimal)
+
+
+def _next_position() -> models.Func:
+    """Return the number of a new event. Under its account's lock, it follows the one before."""
+    sequence = models.Value("metering_event_position")
+    return models.Func(sequence, function="nextval", output_field=models.BigIntegerField())
 
 
 class Event(models.Model):
@@ -35,6 +41,10 @@ class Event(models.Model):
         db_index=False,
     )
     key = models.UUIDField()
+    position = models.BigIntegerField(
+        db_default=_next_position(),
+        help_text="Rises in the order in which a customer's events were rated.",
+    )
     source = models.CharField(max_length=200, blank=True)
     external_id = models.CharField(max_length=200)
     type = models.CharField(max_length=200)
@@ -56,9 +66,31 @@ class Event(models.Model):
     charges = models.JSONField(
         help_text="What was answered: asset, amount, overage, balance, available."
     )
+    cost_amount = AmountField(
+        null=True, help_text="What vendors took for it; null when that was not known."
+    )
+    cost_asset = models.ForeignKey(
+        Asset,
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        db_constraint=False,
+        db_index=False,
+    )
+    cost_parts = models.JSONField(null=True, help_text="The cost by the code of the meter.")
 
     class Meta:
         ordering = ["-occurred_at"]
+        constraints = [
+            guards.not_nan("cost_amount", name="event_cost_is_a_number"),
+            models.CheckConstraint(
+                condition=models.Q(cost_amount=None, cost_asset=None, cost_parts=None)
+                | models.Q(
+                    cost_amount__gte=0, cost_asset__isnull=False, cost_parts__isnull=False
+                ),
+                name="event_cost_is_whole_or_unknown",
+            ),
+        ]
         indexes = [
             models.Index(
                 fields=["organization", "customer", "occurred_at"], name="event_by_customer"
@@ -84,6 +116,29 @@ class Event(models.Model):
                         OR period.customer_id <> event.customer_id
                 ) THEN
                     RAISE EXCEPTION 'an event goes into an open period of its own customer'
+                        USING ERRCODE = 'integrity_constraint_violation';
+                END IF;
+                RETURN NULL;
+                """,
+            ),
+            pgtrigger.Trigger(
+                name="event_costs_in_the_asset_of_its_tenant",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                referencing=pgtrigger.Referencing(new="inserted"),
+                func="""
+                IF EXISTS (
+                    SELECT FROM (
+                        SELECT DISTINCT organization_id, cost_asset_id FROM inserted
+                        WHERE cost_asset_id IS NOT NULL
+                    ) event
+                    LEFT JOIN pricing_costpolicy policy
+                        ON policy.organization_id = event.organization_id
+                        AND policy.asset_id = event.cost_asset_id
+                    WHERE policy.id IS NULL
+                ) THEN
+                    RAISE EXCEPTION 'costs are in the asset of the cost policy of their own tenant'
                         USING ERRCODE = 'integrity_constraint_violation';
                 END IF;
                 RETURN NULL;
