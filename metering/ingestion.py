@@ -22,9 +22,10 @@ from metering.event_drafts import EventDraft, InvalidDraft
 from metering.event_rows import TotalsKey, Writes
 from metering.models import BillingPeriod, DeadLetter, Event
 from metering.outcomes import Outcome, Status
-from pricing import catalog
+from pricing import catalog, costs
 from pricing.aggregation import Unpriceable
 from pricing.catalog import CatalogPrice, CompiledPlan
+from pricing.costs import CostHistory
 from pricing.models import ShortfallPolicy, Subscription
 from pricing.rating import Rated, Span, Totals
 
@@ -123,6 +124,7 @@ class _Recording:
         self.subscribers: dict[str, _Subscriber] = {}
         self.known: dict[uuid.UUID, _Known] = {}
         self.totals: dict[TotalsKey, Totals] = {}
+        self.costs = CostHistory(None)
 
     def run(self) -> Recorded:
         self._lock_and_read()
@@ -149,6 +151,7 @@ class _Recording:
             books_of.setdefault(customer_id, {})[asset_id] = self.books[account_id]
         self._read_subscribers(books_of)
         self._read_known()
+        self.costs = costs.history(self.organization_id)
 
     def _read_subscribers(self, books_of: dict[uuid.UUID, dict[uuid.UUID, Book]]) -> None:
         subscriptions = (
@@ -303,6 +306,7 @@ class _Recording:
                 occurred_at=occurred_at,
                 is_late=occurred_at < period.starts_at,
                 charges=paid.charges,
+                cost=self.costs.cost_of(draft.type, draft.properties, occurred_at=occurred_at),
             )
         )
         self.known[draft.key] = _Known(payload_hash=draft.payload_hash, charges=paid.charges)

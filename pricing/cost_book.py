@@ -110,13 +110,13 @@ def _reasons_of_meter(meter: MeterSpec) -> Iterator[FieldError]:
 
 def _reasons_around(terms: PriceTerms) -> Iterator[FieldError]:
     around = {
-        "included": terms.included,
+        "included": terms.included or None,
         "minimum_amount": terms.bounds.minimum,
         "maximum_amount": terms.bounds.maximum,
         "commitment": terms.bounds.commitment,
     }
     for name, value in around.items():
-        if value:
+        if value is not None:
             yield FieldError(name, "belongs to a period, and a cost is known event by event")
     if terms.tiers_count_all:
         yield FieldError("tiers_count", "belongs to tiers, which need the total of a period")

@@ -9,16 +9,18 @@ transaction that begins after it was committed.
 import datetime as dt
 import uuid
 from bisect import bisect_right
-from collections.abc import Collection
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from functools import lru_cache
+from typing import NamedTuple
 
+from accounts.money import ZERO
 from pricing import catalog
 from pricing.cost_book import CostBook, VendorRate
 from pricing.models import CostPolicy, CostRate
+from pricing.properties import Properties
 from pricing.rating import compile_price
-
-_EMPTY = CostBook(())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,18 @@ class DatedRate:
     def series(self) -> tuple[str, str]:
         """What a later rate of the same series replaces."""
         return self.rate.compiled.meter.code, self.rate.vendor
+
+
+class EventCost(NamedTuple):
+    """What vendors take for one event, by the code of the meter, and in which asset."""
+
+    asset_id: uuid.UUID
+    parts: Mapping[str, Decimal]
+
+    @property
+    def amount(self) -> Decimal:
+        """The whole cost."""
+        return sum(self.parts.values(), ZERO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +69,15 @@ class CostHistory:
         if book is None:
             book = self._books[number] = self._book(moment)
         return book
+
+    def cost_of(
+        self, event_type: str, properties: Properties, *, occurred_at: dt.datetime
+    ) -> EventCost | None:
+        """Return what an event costs at the rates of its time, None when that is not known."""
+        if self.asset_id is None:
+            return None
+        parts = self.at(occurred_at).parts_of(event_type, properties)
+        return None if parts is None else EventCost(self.asset_id, parts)
 
     def known_at(self, moment: dt.datetime) -> "CostHistory":
         """Return the history as it was written by `moment`."""
@@ -97,7 +120,7 @@ def _compiled(
     return CostHistory(asset_id, tuple(_dated(rates)))
 
 
-def _dated(rates: Collection[CostRate]) -> list[DatedRate]:
+def _dated(rates: Iterable[CostRate]) -> list[DatedRate]:
     return [
         DatedRate(
             effective_from=rate.effective_from,

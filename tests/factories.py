@@ -382,6 +382,9 @@ class EventFactory(DjangoModelFactory[Event]):
     properties = LazyFunction(lambda: {"minutes": "1", "speed": "fast"})
     payload_hash = bytes(16)
     charges = LazyFunction(list)
+    cost_asset = None
+    cost_amount = LazyAttribute(lambda row: row.cost_asset and Decimal("0.002"))
+    cost_parts = LazyAttribute(lambda row: row.cost_asset and {"meter": "0.002"})
 
 
 class RatedEventFactory(DjangoModelFactory[RatedEvent]):

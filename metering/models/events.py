@@ -84,10 +84,10 @@ class Event(models.Model):
         constraints = [
             guards.not_nan("cost_amount", name="event_cost_is_a_number"),
             models.CheckConstraint(
-                condition=models.Q(cost_amount=None, cost_asset=None, cost_parts=None)
-                | models.Q(
-                    cost_amount__gte=0, cost_asset__isnull=False, cost_parts__isnull=False
-                ),
+                condition=models.Q(
+                    cost_amount__isnull=True, cost_asset__isnull=True, cost_parts__isnull=True
+                )
+                | models.Q(cost_amount__gte=0, cost_asset__isnull=False, cost_parts__isnull=False),
                 name="event_cost_is_whole_or_unknown",
             ),
         ]
