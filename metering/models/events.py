@@ -87,7 +87,13 @@ class Event(models.Model):
                 condition=models.Q(
                     cost_amount__isnull=True, cost_asset__isnull=True, cost_parts__isnull=True
                 )
-                | models.Q(cost_amount__gte=0, cost_asset__isnull=False, cost_parts__isnull=False),
+                # A comparison with null is neither false nor refused, so it is asked for as well.
+                | models.Q(
+                    cost_amount__isnull=False,
+                    cost_amount__gte=0,
+                    cost_asset__isnull=False,
+                    cost_parts__isnull=False,
+                ),
                 name="event_cost_is_whole_or_unknown",
             ),
         ]

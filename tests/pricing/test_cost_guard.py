@@ -58,7 +58,7 @@ def test_a_model_sold_below_cost_is_found(version: PlanVersion) -> None:
     )  # fmt: skip
     assert finding.field == "prices[input_tokens, USD]"
     assert finding.reason == (
-        "model opus: 2 for each 1000000 units is below the 15 anthropic takes"
+        "model opus: 2 for each 1000000 units is less than the 15 that anthropic takes"
     )
 
 
