@@ -371,6 +371,7 @@ class TestMeters:
             "event_type": "called",
             "aggregation": "count",
             "filters": "status = ok\r\nregion = eu",
+            "weighted_by": "period",
         }
         browser.post(page(Meter, "add"), meter)
         saved = Meter.objects.get(code="good_calls")
