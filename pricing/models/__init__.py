@@ -1,6 +1,6 @@
 """Tables of everything that is written before an event."""
 
-from pricing.models.meters import Aggregation, Meter
+from pricing.models.meters import Aggregation, Meter, WeightedBy
 from pricing.models.plans import Plan, PlanVersion, Price, Settle, ShortfallPolicy, VersionState
 from pricing.models.subscriptions import Subscription
 
@@ -14,4 +14,5 @@ __all__ = [
     "ShortfallPolicy",
     "Subscription",
     "VersionState",
+    "WeightedBy",
 ]
