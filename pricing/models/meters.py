@@ -2,6 +2,7 @@
 
 import pgtrigger
 from django.core.exceptions import ValidationError
+from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
@@ -42,13 +43,20 @@ class Meter(TenantModel):
     The value is a property or an expression over properties, never both.
     """
 
-    code = models.CharField(max_length=100, validators=[code_validator])
+    code = models.CharField(
+        max_length=100,
+        validators=[code_validator],
+        help_text="What prices and reports call it, for example output_tokens.",
+    )
     name = models.CharField(max_length=200)
     unit = models.CharField(
         max_length=50, blank=True, help_text="What one unit is called, for example token."
     )
-    event_type = models.CharField(max_length=200)
+    event_type = models.CharField(
+        max_length=200, help_text="The type of the events it counts, for example llm.called."
+    )
     filters = models.JSONField(
+        encoder=DjangoJSONEncoder,  # Exact numbers are not for the plain one.
         default=dict,
         blank=True,
         help_text="Only events whose properties fulfil these conditions count.",

@@ -97,7 +97,7 @@ def test_every_line_with_a_mistake_is_named() -> None:
     [
         {"a": 'in "quotes"'},
         {"a": '"quoted"'},
-        {"a": {"in": ['x "y", z', "b"]}},
+        {"a": {"in": ["b", 'x "y", z']}},
         {"a": {"in": [" x", "b"]}},
         {"a": "two\nlines"},
         {'na"me': "x"},
