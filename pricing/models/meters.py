@@ -79,7 +79,9 @@ class Meter(TenantModel):
         max_length=expressions.LENGTH_MAX,
         blank=True,
         help_text="Instead of a property: a value computed from several, for example "
-        "input_tokens + output_tokens * 3.",
+        "input_tokens + output_tokens * 3. There are + - * / and parentheses, min, max, ceil, "
+        'floor, round, abs, if(model == "opus", tokens * 2, tokens), and default(tokens, 0) for '
+        "a property that may be missing.",
     )
     weighted_by = models.CharField(
         max_length=8,
