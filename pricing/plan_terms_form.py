@@ -54,7 +54,7 @@ def code(reader: Reader, name: str) -> str:
     try:
         code_validator(value)
     except ValidationError as error:
-        reader.fail(name, error.message)
+        reader.fail(name, str(error.message))
         return ""
     return value
 
