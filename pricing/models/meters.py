@@ -1,5 +1,7 @@
 """Meters: the units of sale. A meter says which events count and how much of each."""
 
+from collections import defaultdict
+
 import pgtrigger
 from django.core.exceptions import ValidationError
 from django.core.serializers.json import DjangoJSONEncoder
@@ -9,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import TenantModel
-from pricing import expressions, filters
+from pricing import expressions, filters, meter_form
 
 code_validator = RegexValidator(
     r"\A[a-z0-9][a-z0-9_.-]{0,99}\Z",
@@ -150,39 +152,22 @@ class Meter(TenantModel):
         return self.name or self.code
 
     def clean(self) -> None:
-        """Name the field that is wrong, and write a new meter's filters in their one form."""
+        """Name the fields that are wrong, and write a new meter's filters in their one form."""
         super().clean()
-        errors = self._mistakes_in_value()
-        if self.expression and "expression" not in errors:
-            try:
-                expressions.parse(self.expression)
-            except expressions.ExpressionInvalid as error:
-                errors["expression"] = [error.shown_in(self.expression)]
-        try:
-            canonical = filters.parse(self.filters).to_json()
-        except filters.FilterInvalid as error:
-            errors["filters"] = [f"{field} {why}." for field, why in error.errors]
-        else:
-            # What is on sale is frozen letter by letter; a meter that may be stays as it is.
-            if self._state.adding:
-                self.filters = canonical
-        if self.weighted_by == WeightedBy.HOUR and self.aggregation != Aggregation.WEIGHTED_SUM:
-            errors["weighted_by"] = ["Only a sum weighted by time is weighted by the hour."]
-        if errors:
-            raise ValidationError(errors)
-
-    def _mistakes_in_value(self) -> dict[str, list[str]]:
-        """Say what is missing or too much of property and expression."""
-        given = [name for name in ("quantity_property", "expression") if getattr(self, name)]
-        if self.aggregation == Aggregation.COUNT:
-            return {
-                name: ["A number of events takes no value; leave this empty."] for name in given
-            }
-        if self.aggregation == Aggregation.UNIQUE_COUNT and given != ["quantity_property"]:
-            name = "expression" if self.expression else "quantity_property"
-            return {name: ["Different values are told apart by a property."]}
-        if not given:
-            return {"quantity_property": ["Give a property to measure, or an expression."]}
-        if len(given) > 1:
-            return {"expression": ["Give a property or an expression, not both."]}
-        return {}
+        found = meter_form.mistakes(
+            aggregation=self.aggregation,
+            quantity_property=self.quantity_property,
+            expression=self.expression,
+            filters=self.filters,
+            weighted_by=self.weighted_by,
+        )
+        if found:
+            messages: defaultdict[str, list[str]] = defaultdict(list)
+            for field, reason in found:
+                name, _, part = field.partition(".")
+                said = f"{part} {reason}" if part else f"{reason[0].upper()}{reason[1:]}"
+                messages[name].append(f"{said}.")
+            raise ValidationError(dict(messages))
+        # What is on sale is frozen letter by letter; a meter that may be stays as it is.
+        if self._state.adding:
+            self.filters = filters.parse(self.filters).to_json()

@@ -382,7 +382,7 @@ class TestMeters:
     def test_a_sum_needs_a_property(self, browser: Client) -> None:
         meter = {"code": "m", "name": "M", "event_type": "called", "aggregation": "sum"}
         response = browser.post(page(Meter, "add"), meter)
-        assert b"Give a property to measure, or an expression." in response.content
+        assert b"Must name a property, or an expression must be given." in response.content
 
     def test_what_a_published_price_counts_stays(self, video: VideoWorld, browser: Client) -> None:
         browser.post(

@@ -78,37 +78,37 @@ class TestCleaning:
     @pytest.mark.parametrize(
         ("fields", "field", "message"),
         [
-            ({}, "quantity_property", "Give a property to measure, or an expression."),
+            ({}, "quantity_property", "Must name a property, or an expression must be given."),
             (
                 {"quantity_property": "a", "expression": "a"},
                 "expression",
-                "Give a property or an expression, not both.",
+                "Must be empty when a property is given.",
             ),
             (
                 {"aggregation": "count", "quantity_property": "a"},
                 "quantity_property",
-                "A number of events takes no value; leave this empty.",
+                "Must be empty, because a number of events takes no value.",
             ),
             (
                 {"aggregation": "unique_count"},
                 "quantity_property",
-                "Different values are told apart by a property.",
+                "Must name a property.",
             ),
             (
                 {"aggregation": "unique_count", "expression": "a"},
                 "expression",
-                "Different values are told apart by a property.",
+                "Must be empty, because different values are told apart by a property.",
             ),
             (
                 {"expression": "a + * 3"},
                 "expression",
-                'Character 5, “a + ▸* 3”: a number, a property or "(" is expected here, not "*".',
+                'At character 5, “a + ▸* 3”: a number, a property or "(" is expected here, not',
             ),
-            ({"expression": "a" * 501}, "expression", "The expression must have at most 500"),
+            ({"expression": "a" * 501}, "expression", "Must have at most 500"),
             (
                 {"quantity_property": "a", "weighted_by": "hour"},
                 "weighted_by",
-                "Only a sum weighted by time is weighted by the hour.",
+                "Must be period unless a sum is weighted by time.",
             ),
             (
                 {"quantity_property": "a", "filters": {"a": {"gt": "x"}}},
@@ -214,7 +214,7 @@ class TestPage:
         errors = response.context["adminform"].form.errors
         assert list(errors) == ["filters", "expression"]
         assert errors["filters"][0].startswith("Line 2 must read name = value")
-        assert errors["expression"][0].startswith("Character 9, “input + ▸* 3”")
+        assert errors["expression"][0].startswith("At character 9, “input + ▸* 3”")
         assert not Meter.objects.exists()
 
     def test_what_is_sold_is_shown_and_not_edited(self, video: VideoWorld) -> None:
@@ -248,7 +248,7 @@ class TestPage:
         browser = signed_in(MembershipFactory.create(organization=video.organization).user)
         response = browser.post(page(Meter, "change", video.minutes.pk), {"name": "M"})
         assert response.status_code == HTTPStatus.OK
-        assert "filters must be an object" in response.content.decode()
+        assert "Must be an object" in response.content.decode()
 
     def test_every_input_has_a_label_and_says_what_it_is_for(self, browser: Client) -> None:
         form = browser.get(page(Meter, "add")).context["adminform"].form
