@@ -73,12 +73,12 @@ class VendorPrice:
 class Naming:
     """How events of an organization name things.
 
-    `properties` says in which property a kind is reported, when not in one of its own name;
-    `vendor_property` names the vendor, if events do; `names` are further names of models, looked
+    `quantities` are expressions for how much of a kind an event has used, where that is not just the
+    property of the kind's name; `vendor_property` names the vendor, if events do; `names` are further names of models, looked
     up the way the data describes them.
     """
 
-    properties: Mapping[str, str]
+    quantities: Mapping[str, str]
     vendor_property: str = ""
     names: Collection[str] = ()
 
@@ -171,8 +171,9 @@ def _dimensions(
     named = {name: None for cell in cells for name in cell["match"]}
     dimensions: list[Any] = [MODEL, *(name for name in named if name not in {MODEL, PROMPT})]
     if PROMPT in named:
-        properties = [naming.properties.get(kind, kind) for kind in kinds if is_input(kind)]
-        size = " + ".join(f"default({each}, 0)" for each in properties)
+        size = " + ".join(
+            naming.quantities.get(kind, f"default({kind}, 0)") for kind in kinds if is_input(kind)
+        )
         dimensions.append({"name": PROMPT, "expression": size})
     return dimensions
 

@@ -66,11 +66,7 @@ def import_prices(
         kinds = {kind for vendor in vendors for kind in vendor_catalogue.kinds_of(vendor, at=moment)}
         meters = {kind: _meter_of(organization, kind, event_type) for kind in sorted(kinds)}
         naming = Naming(
-            properties={
-                kind: meter.quantity_property
-                for kind, meter in meters.items()
-                if meter.quantity_property
-            },
+            quantities={kind: _quantity(meter) for kind, meter in meters.items()},
             vendor_property=vendor_property,
             names=names,
         )
@@ -108,6 +104,17 @@ def _meter_of(organization: Organization, kind: str, event_type: str) -> Meter:
     if meter.aggregation not in cost_book.ADDED_UP_BY_EVENT:
         raise CannotImport(f"meter {kind} does not add events up, so it can have no cost")
     return meter
+
+
+def _quantity(meter: Meter) -> str:
+    """Return what the meter adds up as an expression, 0 for an event without it."""
+    if meter.expression:
+        return f"({meter.expression})"
+    name = meter.quantity_property
+    if not name:
+        return "0"
+    is_plain = name.isascii() and all(part.isidentifier() for part in name.split("."))
+    return f"default({name}, 0)" if is_plain else f'default(prop("{name}"), 0)'
 
 
 def _new_meter(kind: str) -> Mapping[str, object]:

@@ -14,7 +14,7 @@ from pricing.rating import compile_price
 from pricing.vendor_catalogue import Naming, UnknownVendor, VendorPrice
 
 AT = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
-PLAIN = Naming(properties={})
+PLAIN = Naming(quantities={})
 VENDORS = ["anthropic", "openai", "google", "x-ai", "deepseek"]
 
 
@@ -99,23 +99,25 @@ def test_what_has_no_price_of_its_own_costs_what_it_is_a_case_of() -> None:
 def test_models_go_by_the_names_events_use() -> None:
     dated = "claude-sonnet-4-5-20250929"
     assert cost_of("anthropic", model=dated, input_tokens=10) is None
-    known = Naming(properties={}, names=[dated, "unheard-of"])
+    known = Naming(quantities={}, names=[dated, "unheard-of"])
     assert cost_of("anthropic", known, model=dated, input_tokens=1_000_000) == 6
     assert cost_of("anthropic", known, model="unheard-of", input_tokens=10) is None
 
 
 def test_events_that_name_their_vendor_are_matched_by_it() -> None:
-    naming = Naming(properties={}, vendor_property="provider")
+    naming = Naming(quantities={}, vendor_property="provider")
     event = {"model": "claude-2", "input_tokens": 1_000_000}
     assert cost_of("anthropic", naming, **event, provider="anthropic") == 8
     assert cost_of("anthropic", naming, **event, provider="aws") is None
 
 
 def test_the_size_of_a_request_adds_up_the_properties_that_count_it() -> None:
-    naming = Naming(properties={"input_tokens": "usage.in"})
+    naming = Naming(quantities={"input_tokens": "(usage.total - usage.cached)"})
     matrix = prices("anthropic", naming)["output_tokens"].definition["matrix"]
     assert matrix["dimensions"][-1]["name"] == "prompt"
-    assert matrix["dimensions"][-1]["expression"].startswith("default(usage.in, 0) + ")
+    assert matrix["dimensions"][-1]["expression"].startswith(
+        "(usage.total - usage.cached) + default(cache_read_tokens, 0) + "
+    )
 
 
 def test_every_event_is_a_request_and_most_vendors_take_nothing_for_one() -> None:

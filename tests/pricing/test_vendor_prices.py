@@ -1,5 +1,6 @@
 """Importing what model vendors charge."""
 
+from decimal import Decimal
 from io import StringIO
 from typing import Any
 
@@ -83,6 +84,20 @@ def test_meters_that_exist_are_used_as_they_are(organization: Organization) -> N
     imported(organization)
     book = costs.compiled_costs(organization.id, NOW)
     assert book.cost_of("completion", {"model": "claude-2", "prompt": 500_000}) == 4
+
+
+def test_the_size_of_a_request_is_what_those_meters_count(organization: Organization) -> None:
+    here = {"organization": organization, "event_type": "completion"}
+    MeterFactory.create(**here, code="input_tokens", quantity_property="prompt tokens")
+    MeterFactory.create(
+        **here, code="cache_read_tokens", quantity_property="", expression="cached * 1"
+    )
+    imported(organization)
+    book = costs.compiled_costs(organization.id, NOW)
+    long = {"model": "claude-sonnet-4-5", "prompt tokens": 150_000, "cached": 100_000}
+    assert book.cost_of("completion", long) == Decimal("0.9") + Decimal("0.06")
+    short = {**long, "cached": 10_000}
+    assert book.cost_of("completion", short) == Decimal("0.45") + Decimal("0.003")
 
 
 def test_a_meter_of_other_events_stops_the_import(organization: Organization) -> None:
