@@ -130,11 +130,11 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class _Attribute:
-    """What rows are grouped by: its name, and the SQL of it on `event` (and `line`)."""
+    """What rows are grouped by: its name, the SQL of it, and the property it reads."""
 
     name: str
     sql: str
-    path: list[str] | None = None
+    property: str = ""
 
 
 def report(
@@ -158,7 +158,8 @@ def report(
         "start": dt.datetime.combine(start, dt.time(), tzinfo=dt.UTC),
         "end": dt.datetime.combine(end, dt.time(), tzinfo=dt.UTC),
         "limit": ROWS_MAX + 2,
-        **{f"path_{place}": each.path for place, each in enumerate(attributes) if each.path},
+        **{f"name_{place}": each.property for place, each in enumerate(attributes)},
+        **{f"path_{place}": each.property.split(".") for place, each in enumerate(attributes)},
     }
     rows = _run(_margins_sql(attributes), parameters)
     others = _run(_other_revenue_sql(attributes), parameters)
@@ -230,8 +231,12 @@ def _attribute(name: str, place: int) -> _Attribute:
     if not 0 < len(named) <= PROPERTY_LENGTH_MAX or "\0" in named:
         reason = f"names a property of 1 to {PROPERTY_LENGTH_MAX} characters, none of them NUL"
         raise ReportInvalid("group_by", reason)
-    sql = f"left(event.properties #>> %(path_{place})s::text[], {_VALUE_LENGTH_MAX})"
-    return _Attribute(name, sql, [named])
+    # Like everywhere, a name with dots is first a name and then a way into objects.
+    path = f"event.properties #>> %(path_{place})s::text[]"
+    value = (
+        f"coalesce(event.properties ->> %(name_{place})s::text, {path})" if "." in named else path
+    )
+    return _Attribute(name, f"left({value}, {_VALUE_LENGTH_MAX})", named)
 
 
 def _run(sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:

@@ -76,9 +76,7 @@ class CostBook:
         parts = self.parts_of(event_type, properties)
         return None if parts is None else sum(parts.values(), ZERO)
 
-    def parts_of(
-        self, event_type: str, properties: Properties
-    ) -> dict[str, Decimal] | None:
+    def parts_of(self, event_type: str, properties: Properties) -> dict[str, Decimal] | None:
         """Return what an event costs by the code of the meter, each part rounded once."""
         parts = {}
         try:

@@ -7,8 +7,7 @@ may be withdrawn.
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from accounts import tenancy
 from accounts.models import Asset
@@ -36,9 +35,7 @@ class InForce(Exception):
 
 def policy_of(organization_id: uuid.UUID) -> CostPolicy | None:
     """Return in which asset the organization keeps its costs, None before it has said so."""
-    return (
-        CostPolicy.objects.for_organization(organization_id).select_related("asset").first()
-    )
+    return CostPolicy.objects.for_organization(organization_id).select_related("asset").first()
 
 
 def set_policy(*, asset: Asset, refuse_below_cost: bool) -> CostPolicy:
@@ -63,7 +60,7 @@ def add_rate(
     *,
     meter: Meter,
     vendor: str,
-    definition: Mapping[str, Any],
+    definition: object,
     effective_from: dt.datetime,
     at: dt.datetime,
     name: str = "",
@@ -77,13 +74,9 @@ def add_rate(
     with tenancy.transaction_for(meter.organization_id):
         # Rates of an organization are written one after the other.
         policies = CostPolicy.objects.select_for_update(no_key=True)
-        if policies.filter(organization_id=meter.organization_id).first() is None:
-            reason = "say first, in a cost policy, in which asset costs are kept"
-            raise CostRateInvalid([FieldError("asset", reason)])
-        errors = [
-            *_errors_of(meter, definition),
-            *_errors_of_place(meter, vendor, effective_from, at=at),
-        ]
+        list(policies.filter(organization_id=meter.organization_id).values_list("id"))
+        terms = {"definition": definition, "effective_from": effective_from}
+        errors = mistakes(meter=meter, vendor=vendor, **terms, at=at)
         if errors:
             raise CostRateInvalid(errors)
         return CostRate.objects.create(
@@ -91,31 +84,48 @@ def add_rate(
             meter=meter,
             vendor=vendor,
             name=name,
-            definition=definition,
-            effective_from=effective_from,
             created_at=at,
+            **terms,
         )
 
 
-def errors_of_definition(meter: Meter, definition: object) -> list[FieldError]:
-    """Return what keeps `definition` from being a cost rate of `meter`, by its own fields."""
+def mistakes(
+    *,
+    meter: Meter,
+    vendor: str,
+    definition: object,
+    effective_from: dt.datetime,
+    at: dt.datetime,
+) -> list[FieldError]:
+    """Return what keeps such a rate from being written at `at`, by field; nothing when it can."""
+    found = []
+    if policy_of(meter.organization_id) is None:
+        reason = "say first, in a cost policy, in which asset costs are kept"
+        found.append(FieldError("asset", reason))
+    return [
+        *found,
+        *_mistakes_in_definition(meter, definition),
+        *_mistakes_of_place(meter, vendor, effective_from, at=at),
+    ]
+
+
+def _mistakes_in_definition(meter: Meter, definition: object) -> Iterator[FieldError]:
     spec = catalog.meter_spec(CostRate(meter=meter))
     try:
         terms = price_form.parse_definition(definition)
     except PriceInvalid as error:
-        return error.errors
-    return [
-        *cost_book.reasons_against(terms, spec),
-        *price_form.check_against_meter(terms, spec),
-    ]
+        found = error.errors
+    else:
+        found = [
+            *cost_book.reasons_against(terms, spec),
+            *price_form.check_against_meter(terms, spec),
+        ]
+    for field, reason in found:
+        is_top = field in ("meter", "definition")
+        yield FieldError(field if is_top else f"definition.{field}", reason)
 
 
-def _errors_of(meter: Meter, definition: object) -> Iterator[FieldError]:
-    for field, reason in errors_of_definition(meter, definition):
-        yield FieldError(field if field == "meter" else f"definition.{field}", reason)
-
-
-def _errors_of_place(
+def _mistakes_of_place(
     meter: Meter, vendor: str, effective_from: dt.datetime, *, at: dt.datetime
 ) -> Iterator[FieldError]:
     if not code_validator.regex.fullmatch(vendor):

@@ -127,9 +127,7 @@ def _dated(rates: Iterable[CostRate]) -> list[DatedRate]:
             created_at=rate.created_at,
             rate=VendorRate(
                 vendor=rate.vendor,
-                compiled=compile_price(
-                    meter=catalog.meter_spec(rate), definition=rate.definition
-                ),
+                compiled=compile_price(meter=catalog.meter_spec(rate), definition=rate.definition),
             ),
         )
         for rate in rates

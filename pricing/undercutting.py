@@ -15,7 +15,15 @@ from typing import NamedTuple
 
 from accounts import money
 from accounts.money import ZERO
-from pricing.charge_models import ONE, ChargeModel, Graduated, Package, PerUnit, Stairstep, VolumeTiers
+from pricing.charge_models import (
+    ONE,
+    ChargeModel,
+    Graduated,
+    Package,
+    PerUnit,
+    Stairstep,
+    VolumeTiers,
+)
 from pricing.matrix import ANY, Cell, Dimension, Match, Matrix, Range, number_of
 from pricing.price_terms import PriceTerms
 

@@ -246,10 +246,7 @@ def _steps(prices: _Prices, kind: str) -> list[_Step]:
     ends = [*(tier.start for tier in price.tiers[1:]), None]
     return [
         _Step(None, None, price.base),
-        *(
-            _Step(tier.start, end, tier.price)
-            for tier, end in zip(price.tiers, ends, strict=True)
-        ),
+        *(_Step(tier.start, end, tier.price) for tier, end in zip(price.tiers, ends, strict=True)),
     ]
 
 

@@ -63,7 +63,9 @@ def import_prices(
     moment = effective_from or at
     with tenancy.transaction_for(organization.id):
         _keep_costs_in_dollars(organization)
-        kinds = {kind for vendor in vendors for kind in vendor_catalogue.kinds_of(vendor, at=moment)}
+        kinds = {
+            kind for vendor in vendors for kind in vendor_catalogue.kinds_of(vendor, at=moment)
+        }
         meters = {kind: _meter_of(organization, kind, event_type) for kind in sorted(kinds)}
         naming = Naming(
             quantities={kind: _quantity(meter) for kind, meter in meters.items()},

@@ -91,9 +91,7 @@ class MarginReportSerializer(serializers.Serializer[Any]):
     @extend_schema_field(MarginSerializer(many=True))
     def get_results(self, report: margins.Report) -> list[dict[str, Any]]:
         """Return the rows, each with its group."""
-        return [
-            {"group": row.group, **FiguresSerializer(row.figures).data} for row in report.rows
-        ]
+        return [{"group": row.group, **FiguresSerializer(row.figures).data} for row in report.rows]
 
 
 @extend_schema(

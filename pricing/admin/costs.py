@@ -1,8 +1,8 @@
 """Admin pages of costs: in which asset they are kept, and what vendors charge."""
 
-from collections.abc import Iterator, Mapping
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
@@ -11,11 +11,14 @@ from django.utils import timezone
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
+from accounts import exact_json
 from accounts.tenant_admin import TenantForm, TenantModelAdmin
-from pricing import cost_rates
+from pricing import cost_rates, price_form, price_words
 from pricing.models import CostPolicy, CostRate
+from pricing.price_form import PriceInvalid
+from pricing.price_words import Words
 
-_CELLS_SHOWN = 500
+_ROWS_SHOWN = 500
 
 
 class CostPolicyForm(TenantForm):
@@ -47,8 +50,33 @@ class CostPolicyAdmin(TenantModelAdmin):
         return ["asset"] if rates.exists() else []
 
 
+class DefinitionField(forms.CharField):
+    """A price in its JSON form, every digit kept."""
+
+    widget = forms.Textarea(attrs={"rows": 12, "class": "lines", "spellcheck": "false"})
+
+    def to_python(self, value: Any) -> Any:
+        """Read what was typed. Raises ValidationError."""
+        text = super().to_python(value)
+        if not text:
+            return None
+        try:
+            read = exact_json.decode(text.encode())
+            exact_json.check_storable(read)
+        except (exact_json.JSONInvalid, UnicodeEncodeError) as error:
+            raise ValidationError(f"This is no JSON that can be kept: {error}.") from error
+        return read
+
+
 class CostRateForm(TenantForm):
     """What a vendor charges from a moment on."""
+
+    definition = DefinitionField(
+        help_text=format_html(
+            "The JSON form of a price, in the asset of the cost policy. For example {}",
+            '{"charge_model": "per_unit", "unit_amount": "3", "unit_size": "1000000"}',
+        )
+    )
 
     class Meta:
         model = CostRate
@@ -57,16 +85,14 @@ class CostRateForm(TenantForm):
     def clean(self) -> dict[str, Any]:
         """Say next to each field what keeps the rate from being written."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        meter, definition = cleaned.get("meter"), cleaned.get("definition")
-        if meter is None or definition is None:
+        asked = ("meter", "vendor", "definition", "effective_from")
+        if self.errors or not cleaned.keys() >= set(asked):
             return cleaned
-        for field, reason in cost_rates.errors_of_definition(meter, definition):
-            if field == "meter":
-                self.add_error("meter", f"This meter {reason}.")
-            else:
-                self.add_error("definition", f"{field}: {reason}.")
-        if cost_rates.policy_of(self.seat.organization.id) is None:
-            raise ValidationError("Say first, in a cost policy, in which asset costs are kept.")
+        terms = {name: cleaned[name] for name in asked}
+        for field, reason in cost_rates.mistakes(**terms, at=timezone.now()):
+            name, _, part = field.partition(".")
+            said = f"{part} {reason}" if part else f"{reason[0].upper()}{reason[1:]}"
+            self.add_error(name if name in self.fields else None, f"{said}.")
         return cleaned
 
 
@@ -131,43 +157,25 @@ class CostRateAdmin(TenantModelAdmin):
 
     @admin.display(description="Charges")
     def amounts(self, rate: CostRate) -> SafeString:
-        """Return the terms, and a row for each cell of a matrix."""
-        matrix = rate.definition.get("matrix") or {}
-        around = {name: value for name, value in rate.definition.items() if name != "matrix"}
-        cells = matrix.get("cells", [])
-        rows = [
-            (_written(cell["match"]) or "every other event", _written(_without_match(cell)))
-            for cell in cells[:_CELLS_SHOWN]
-        ]
-        table = format_html(
-            '<table class="cost-cells"><thead><tr><th scope="col">Events with</th>'
-            '<th scope="col">Cost</th></tr></thead><tbody>{}</tbody></table>',
-            format_html_join("", '<tr><th scope="row">{}</th><td>{}</td></tr>', rows),
+        """Return what it says in words, a row for each cell of a matrix."""
+        try:
+            terms = price_form.parse_definition(rate.definition)
+        except PriceInvalid as error:
+            return format_html("<p>{}</p>", str(error))
+        policy = cost_rates.policy_of(rate.organization_id)
+        asset = policy.asset if policy else None
+        words = Words(
+            asset=asset.code if asset else "", scale=asset.scale if asset else 0,
+            unit=rate.meter.unit,
+        )  # fmt: skip
+        rows = list(price_words.describe(terms, words))
+        table = format_html_join(
+            "", '<tr><th scope="row">{}</th><td>{}</td></tr>', rows[:_ROWS_SHOWN]
         )
-        more = len(cells) - len(rows)
+        more = len(rows) - _ROWS_SHOWN
         return format_html(
-            "<p>{}</p>{}{}",
-            _written(around),
-            table if rows else "",
-            f"and {more} more cells" if more > 0 else "",
+            '<table class="cost-cells"><thead><tr><th scope="col">Events with</th>'
+            '<th scope="col">Cost</th></tr></thead><tbody>{}</tbody></table>{}',
+            table,
+            f"and {more} more" if more > 0 else "",
         )
-
-
-def _without_match(cell: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in cell.items() if name != "match"}
-
-
-def _written(terms: Mapping[str, Any]) -> str:
-    return ", ".join(_phrases(terms))
-
-
-_SIGNS = {"gt": ">", "gte": "≥", "lt": "<", "lte": "≤"}
-
-
-def _phrases(terms: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in terms.items():
-        if isinstance(value, Mapping):
-            bounds = " and ".join(f"{_SIGNS.get(sign, sign)} {n}" for sign, n in value.items())
-            yield f"{name.replace('_', ' ')} {bounds}"
-        elif value != "*":
-            yield f"{name.replace('_', ' ')} {value}"

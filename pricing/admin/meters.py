@@ -82,7 +82,9 @@ class MeterAdmin(TenantModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Group the fields; what cannot be changed is shown without what does not apply."""
-        is_open = obj is None or (self.has_change_permission(request, obj) and not _is_counted_by(obj))
+        is_open = obj is None or (
+            self.has_change_permission(request, obj) and not _is_counted_by(obj)
+        )
         counting = _COUNTING if is_open else _applying(obj)
         return [
             (None, {"fields": ["code", "name", "unit"]}),

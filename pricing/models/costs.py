@@ -9,6 +9,7 @@ a moment that has passed stays what it was.
 import uuid
 
 import pgtrigger
+from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.utils import timezone
 
@@ -120,7 +121,10 @@ class CostRate(TenantModel):
         help_text="What is counted, for prices and for costs alike.",
     )
     effective_from = models.DateTimeField()
-    definition = models.JSONField(default=dict)
+    definition = models.JSONField(
+        encoder=DjangoJSONEncoder,  # Exact numbers are not for the plain one.
+        default=dict,
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

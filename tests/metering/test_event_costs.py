@@ -124,7 +124,7 @@ class TestAudit:
     @pytest.mark.parametrize(
         "change",
         [
-            "cost_amount = 1, cost_parts = '{\"input_tokens\": \"1\"}'",
+            'cost_amount = 1, cost_parts = \'{"input_tokens": "1"}\'',
             "cost_amount = NULL, cost_parts = NULL, cost_asset_id = NULL",
         ],
     )
@@ -164,4 +164,3 @@ class TestAudit:
             effective_from=when["since"],
             created_at=when["written"],
         )
-

@@ -108,7 +108,10 @@ def test_the_whole_request_costs_more_above_a_size() -> None:
     ]
     matrix = {"dimensions": ["model", size], "cells": cells}
     stepped = book(rate(IN, {**per_model(x="1"), "matrix": matrix}))
-    at, above = call(model="sonnet", input_tokens=200_000), call(model="sonnet", input_tokens=200_001)
+    at, above = (
+        call(model="sonnet", input_tokens=200_000),
+        call(model="sonnet", input_tokens=200_001),
+    )
     assert stepped.cost_of("llm.call", at) == Decimal("0.6")
     assert stepped.cost_of("llm.call", above) == Decimal("1.200006")
     split = call(model="sonnet", input_tokens=100_000, cached=100_001)

@@ -45,7 +45,9 @@ def test_one_price_for_every_model_is_held_against_each() -> None:
 
 
 def test_a_cell_is_held_against_the_models_it_sells() -> None:
-    price = matrix(({"model": "opus"}, "20"), ({"model": "haiku"}, "0.9"), ({"model": "llama"}, "0"))
+    price = matrix(
+        ({"model": "opus"}, "20"), ({"model": "haiku"}, "0.9"), ({"model": "llama"}, "0")
+    )
     assert found(price, VENDOR) == {"model haiku": ("0.9", "1")}
 
 

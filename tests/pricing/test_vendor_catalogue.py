@@ -19,7 +19,9 @@ VENDORS = ["anthropic", "openai", "google", "x-ai", "deepseek"]
 
 
 def prices(vendor: str, naming: Naming = PLAIN, at: dt.datetime = AT) -> dict[str, VendorPrice]:
-    return {price.kind: price for price in vendor_catalogue.price_list(vendor, at=at, naming=naming)}
+    return {
+        price.kind: price for price in vendor_catalogue.price_list(vendor, at=at, naming=naming)
+    }
 
 
 def compiled(price: VendorPrice) -> VendorRate:
@@ -42,9 +44,7 @@ def names_in(price: VendorPrice) -> set[str]:
 def reckoned(vendor: str, model: str, tokens: dict[str, int]) -> Decimal:
     """What the data's own library makes of it; there input counts what is cached as well."""
     usage = {**tokens, "input_tokens": sum(tokens.values()) - tokens["output_tokens"]}
-    calculated = calc_price(
-        Usage(**usage), model, provider_id=vendor, genai_request_timestamp=AT
-    )
+    calculated = calc_price(Usage(**usage), model, provider_id=vendor, genai_request_timestamp=AT)
     return calculated.total_price
 
 

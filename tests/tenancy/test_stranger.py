@@ -50,6 +50,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "grants": {"asset": "USD", "amount": "1"},
     "alerts": {"asset": "USD", "threshold": "1"},
     "subscriptions": {"customer": OWN_CUSTOMER, "plan": SHARED_PLAN},
+    "cost-policy": {"asset": OWN_ASSET},
+    "cost-rates": {
+        "meter": "video_minutes",
+        "vendor": f"vendor-of-{OURS}",
+        "effective_from": "2999-01-01T00:00:00Z",
+        "definition": {"charge_model": "per_unit", "unit_amount": "1"},
+    },
 }
 """For each API address a body its own organization could send."""
 
