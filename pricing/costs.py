@@ -114,7 +114,7 @@ def compiled_costs(organization_id: uuid.UUID, at: dt.datetime) -> CostBook:
 def _compiled(
     organization_id: uuid.UUID,
     asset_id: uuid.UUID,
-    revision: uuid.UUID,  # noqa: ARG001
+    revision: uuid.UUID,
 ) -> CostHistory:
     rates = CostRate.objects.for_organization(organization_id).select_related("meter")
     return CostHistory(asset_id, tuple(_dated(rates)))

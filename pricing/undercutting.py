@@ -1,10 +1,10 @@
 """Undercutting: where a price sells what it counts for less than a cost rate pays for it.
 
-A price and a cost of the same meter are laid over each other, cell by cell. Two cells meet when some
-event is priced by the one and paid for by the other; then their amounts per unit are compared, for a
-price with tiers the lowest. Models that have no amount per unit (a flat amount, a percentage, a
-price the event carries) are compared with nothing. What a price gives away before it charges, and a
-maximum it stops at, are left out of account.
+A price and a cost of the same meter are laid over each other, cell by cell. Two cells meet when
+some event is priced by the one and paid for by the other; then their amounts per unit are compared,
+for a price with tiers the lowest. Models that have no amount per unit (a flat amount, a percentage,
+a price the event carries) are compared with nothing. What a price gives away before it charges, and
+a maximum it stops at, are left out of account.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -93,10 +93,10 @@ def undercuts(price: PriceTerms, cost: PriceTerms) -> list[Undercut]:
 
 
 def _side_of(terms: PriceTerms) -> _Side:
-    matrix, names = None, ()
+    matrix = None
+    names = terms.matrix.names if terms.matrix is not None else ()
     if terms.matrix is not None:
         # Values are looked up by dimension here, wherever an event would have them from.
-        names = terms.matrix.names
         matrix = Matrix(tuple(map(Dimension.of_property, names)), terms.matrix.cells)
     fallback = None
     if terms.charge_model is not None:
