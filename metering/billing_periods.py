@@ -15,6 +15,7 @@ from accounts import identifiers, ledger, tenancy
 from accounts.models import CreditAccount
 from accounts.periods import BillingCalendar, Interval
 from metering.models import BillingPeriod
+from pricing import scheduled_changes
 from pricing.models import Subscription
 
 
@@ -38,8 +39,9 @@ def open_periods(
         del current[period.subscription_id]
     missing = [each for each in subscriptions if each.id not in current]
     ends = _last_ends(missing)
+    waiting = scheduled_changes.pending(missing)
     opened = BillingPeriod.objects.bulk_create(
-        _next_period(each, after=ends.get(each.id), at=at) for each in missing
+        _begin_period(each, after=ends.get(each.id), at=at, waiting=waiting) for each in missing
     )
     return current | {period.subscription_id: period for period in opened}
 
@@ -59,6 +61,21 @@ def _last_ends(subscriptions: Collection[Subscription]) -> dict[uuid.UUID, dt.da
         subscription__in=subscriptions,
     ).values_list("subscription")
     return dict(ends.order_by().annotate(Max("ends_at")))
+
+
+def _begin_period(
+    subscription: Subscription,
+    *,
+    after: dt.datetime | None,
+    at: dt.datetime,
+    waiting: scheduled_changes.Pending,
+) -> BillingPeriod:
+    """Return the next period, having put the subscription on the version it is priced by."""
+    period = _next_period(subscription, after=after, at=at)
+    if scheduled_changes.apply(subscription, starts_at=period.starts_at, waiting=waiting):
+        # The version may have another interval, and then the period another end.
+        period = _next_period(subscription, after=after, at=at)
+    return period
 
 
 def _next_period(
