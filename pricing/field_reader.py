@@ -4,16 +4,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any
 
 from accounts import money
-
-
-class FieldError(NamedTuple):
-    """A mistake and the field it is in, for example `matrix.cells[3].unit_amount`."""
-
-    field: str
-    reason: str
+from pricing.field_errors import FieldError
 
 
 @dataclass(slots=True)

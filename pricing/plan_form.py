@@ -18,7 +18,8 @@ from accounts import exact_json, money, timestamps
 from accounts.money import ZERO
 from accounts.periods import Interval
 from pricing import plan_terms_form as terms_form
-from pricing.field_reader import FieldError, Reader
+from pricing.field_errors import FieldError
+from pricing.field_reader import Reader
 from pricing.models import Settle, ShortfallPolicy
 from pricing.models.plans import TRIAL_DAYS_MAX
 from pricing.plan_document import PlanDocument, PriceRow

@@ -13,7 +13,7 @@ from django.db.models import Max
 from accounts import money, tenancy
 from accounts.models import Asset, Organization
 from pricing import plan_export, plan_form
-from pricing.field_reader import FieldError
+from pricing.field_errors import FieldError
 from pricing.models import Entitlement, IncludedCredit, Meter, Plan, PlanVersion, Price
 from pricing.models import VersionState as State
 from pricing.plan_document import AssetTerms, MeterTerms, PlanDocument

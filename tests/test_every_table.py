@@ -15,6 +15,7 @@ from accounts.models import (
     LedgerEntry,
     Organization,
 )
+from metering.models import PeriodCharge
 from pricing.models import (
     Coupon,
     Entitlement,
@@ -87,6 +88,7 @@ REFERENCES = [
 # What the other tenant's row must be for its tenant to be the one thing wrong with it.
 STATES: dict[tuple[type[models.Model], str], dict[str, Any]] = {
     (Subscription, "plan_version"): {"published": True},
+    (PeriodCharge, "period"): {"closed": True},
     (ScheduledChange, "plan_version"): {"published": True},
 }
 # What else the row must say for the other tenant's row to be the one thing wrong with it.

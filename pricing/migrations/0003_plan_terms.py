@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0002_same_tenant'),
-        ('pricing', '0002_same_tenant'),
+        ('pricing', '0003_meters_measure_by_expressions'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,7 +1,7 @@
 """Tables of everything that is written before an event."""
 
 from pricing.models.coupons import Coupon, CouponRedemption, Duration, coupon_code_validator
-from pricing.models.meters import Aggregation, Meter, code_validator
+from pricing.models.meters import Aggregation, Meter, WeightedBy, code_validator
 from pricing.models.overrides import PriceOverride
 from pricing.models.plan_terms import (
     Cadence,
@@ -44,6 +44,7 @@ __all__ = [
     "ShortfallPolicy",
     "Subscription",
     "VersionState",
+    "WeightedBy",
     "code_validator",
     "coupon_code_validator",
 ]
