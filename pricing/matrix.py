@@ -53,24 +53,15 @@ class Range:
         )
 
     def overlaps(self, other: "Range") -> bool:
-        """Whether some number lies in both."""
-        return not self.meet(other).is_empty
+        """Whether some number lies in both; neither is empty."""
+        return self._starts_within(other) and other._starts_within(self)
 
-    def meet(self, other: "Range") -> "Range":
-        """Return the numbers that lie in both; `is_empty` when there are none."""
-        above, from_inclusive = max(self._start, other._start, key=_start_order)
-        below, to_inclusive = min(self._end, other._end, key=_end_order)
-        return Range(
-            above=above, below=below, from_inclusive=from_inclusive, to_inclusive=to_inclusive
-        )
-
-    @property
-    def _start(self) -> tuple[Decimal | None, bool]:
-        return self.above, self.from_inclusive
-
-    @property
-    def _end(self) -> tuple[Decimal | None, bool]:
-        return self.below, self.to_inclusive
+    def _starts_within(self, other: "Range") -> bool:
+        """Whether this range's start leaves something of `other` above it."""
+        if self.above is None or other.below is None:
+            return True
+        touches = self.from_inclusive and other.to_inclusive
+        return self.above < other.below or (touches and self.above == other.below)
 
     def __str__(self) -> str:
         lower = upper = ""
@@ -79,16 +70,6 @@ class Range:
         if self.below is not None:
             upper = f"{'<=' if self.to_inclusive else '<'} {money.to_wire(self.below)}"
         return " and ".join(filter(None, (lower, upper)))
-
-
-def _start_order(start: tuple[Decimal | None, bool]) -> tuple[Decimal, bool]:
-    bound, inclusive = start
-    return (Decimal("-Infinity") if bound is None else bound, not inclusive)
-
-
-def _end_order(end: tuple[Decimal | None, bool]) -> tuple[Decimal, bool]:
-    bound, inclusive = end
-    return (Decimal("Infinity") if bound is None else bound, inclusive)
 
 
 type Match = str | Range

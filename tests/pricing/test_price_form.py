@@ -18,7 +18,7 @@ from pricing.charge_models import (
 )
 from pricing.event_charge_models import Dynamic, Percentage
 from pricing.matrix import Range
-from pricing.matrix_form import CELLS_MAX
+from pricing.matrix_form import CELLS_MAX, RANGES_MAX
 from pricing.period_terms import Commitment, Conversion, PeriodBounds, Rounding, RoundingScope
 from pricing.price_form import PriceInvalid, check_against_meter, parse_definition
 from pricing.price_terms import PriceTerms
@@ -177,6 +177,15 @@ class TestMatrix:
         assert cell.charge_model == PerUnit(Decimal(6))
         assert terms.matrix.cell_for({"input_tokens": 5}) is None
 
+    def test_no_value_has_the_name_of_a_range(self) -> None:
+        cells = [
+            {"match": {"size": "> 5"}, "unit_amount": "1"},
+            {"match": {"size": {"gt": "5"}}, "unit_amount": "2"},
+        ]
+        terms = parse_definition(matrix(dimensions=["size"], cells=cells))
+        assert terms.matrix is not None
+        assert [cell.key for cell in terms.matrix.cells] == ['["> 5"]', '[{"gt":"5"}]']
+
 
 @pytest.mark.parametrize(
     ("definition", "field"),
@@ -260,6 +269,8 @@ class TestMatrix:
         (ranges({"gt": "5", "lt": "5"}), "matrix.cells[0].match.size.lt"),
         (ranges({"gt": "5", "gte": "5"}), "matrix.cells[0].match.size.gte"),
         (ranges({"gte": "5"}, {"lte": "5"}), "matrix.cells[1].match"),
+        (ranges(*({"gte": str(n), "lt": str(n + 1)} for n in range(RANGES_MAX + 1))),
+            f"matrix.cells[{RANGES_MAX}].match"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_by_its_field(definition: object, field: str) -> None:
