@@ -10,6 +10,7 @@ Reading it checks everything and reports every mistake by the field it is in.
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
+from accounts import exact_json
 from accounts.money import ZERO
 from pricing import charge_model_form, matrix_form
 from pricing.aggregation import MeterSpec
@@ -47,6 +48,10 @@ def parse_definition(definition: object) -> PriceTerms:
     terms = _read(reader)
     if reader.errors or terms is None:
         raise PriceInvalid(reader.errors)
+    try:
+        exact_json.check_storable(definition)
+    except exact_json.JSONInvalid as error:
+        raise PriceInvalid([FieldError("definition", str(error))]) from error
     return terms
 
 
