@@ -158,15 +158,15 @@ class Matrix:
         """Return the cell that prices an event with these properties, or None."""
         raw = [dimension.read(properties) for dimension in self.dimensions]
         # No cell names an empty value, so a missing property is met by a wildcard only.
-        texts = [as_text(value) or "" for value in raw]
-        for group in self._groups:
-            candidates = group.cells.get(tuple([texts[place] for place in group.values_in]))
+        texts = [value if type(value) is str else as_text(value) or "" for value in raw]
+        for values_in, ranges_in, cells in self._groups:
+            candidates = cells.get(tuple([texts[place] for place in values_in]))
             if candidates is None:
                 continue
-            if not group.ranges_in:
+            if not ranges_in:
                 return candidates[0]
             for cell in candidates:
-                if _in_ranges(cell, raw, group.ranges_in):
+                if _in_ranges(cell, raw, ranges_in):
                     return cell
         return None
 
