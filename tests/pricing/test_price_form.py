@@ -225,6 +225,10 @@ class TestMatrix:
         ({**PER_UNIT, "tiers_count": "twice"}, "tiers_count"),
         ({**matrix(), "commitment": {"units": "1"}}, "commitment.units"),
         ({**tiered(None, model="volume_tiers"), "commitment": {"units": "1"}}, "commitment.units"),
+        ({**PER_UNIT, "unit_amount": "9" * 26, "commitment": {"units": "9"}}, "commitment.units"),
+        ({**PER_UNIT, "unit_size": "0.1", "rounding": "up", "rounding_scope": "event",
+            "rounding_places": 12}, "rounding_places"),
+        ({"charge_model": "dynamic", "amount_property": "cost", "included": "5"}, "included"),
         ({**matrix(), "unit_size": "0"}, "unit_size"),
         ({**matrix(), "package_size": "5"}, "package_size"),
         ({**PER_UNIT, "matrix": "x"}, "matrix"),
@@ -282,6 +286,49 @@ def test_a_mistake_is_named_by_its_field(definition: object, field: str) -> None
     assert field in mistakes(definition)
 
 
+def cells(*models: dict[str, Any], **around: Any) -> dict[str, Any]:
+    rows = [{"match": {"model": str(number)}, **each} for number, each in enumerate(models)]
+    return matrix(cells=rows) | around
+
+
+OVER_ALL = {"tiers_count": "over_all_cells"}
+VOLUME = {"charge_model": "volume_tiers", "tiers": [{"unit_amount": "1"}]}
+VOLUME_WITH_FLAT = {"charge_model": "volume_tiers", "tiers": TIERS}
+GRADUATED = {"charge_model": "graduated", "tiers": TIERS}
+SHARE = {"charge_model": "percentage", "percentage": "1"}
+STEP = {"charge_model": "stairstep", "tiers": [{"flat_amount": "1"}]}
+
+
+@pytest.mark.parametrize(
+    ("definition", "field"),
+    [
+        (cells(VOLUME, GRADUATED, {"unit_amount": "1"}), None),
+        (cells(VOLUME, SHARE), "matrix.cells[1].charge_model"),
+        (cells({"charge_model": "dynamic", "multiplier": "1"}, STEP),
+            "matrix.cells[0].charge_model"),
+        (cells(SHARE, **VOLUME), "matrix.cells[0].charge_model"),
+        (cells(GRADUATED, {"unit_amount": "1"}, **OVER_ALL), None),
+        (cells(VOLUME, **OVER_ALL), None),
+        (cells(SHARE, **OVER_ALL), None),
+        (cells(GRADUATED, VOLUME, **OVER_ALL), "matrix.cells[0].charge_model"),
+        (cells(GRADUATED, {"flat_amount": "1"}, **OVER_ALL), "matrix.cells[1].charge_model"),
+        (cells(GRADUATED, {"unit_amount": "1", "package_size": "5"}, **OVER_ALL),
+            "matrix.cells[1].charge_model"),
+        (cells(STEP, **OVER_ALL), "matrix.cells[0].charge_model"),
+        (cells(VOLUME_WITH_FLAT, **OVER_ALL), "matrix.cells[0].tiers"),
+        (cells(VOLUME, **OVER_ALL, **VOLUME_WITH_FLAT), "tiers"),
+        (cells(VOLUME, **OVER_ALL, **STEP), "charge_model"),
+    ],
+)  # fmt: skip
+def test_what_does_not_go_together_is_refused(
+    definition: dict[str, Any], field: str | None
+) -> None:
+    if field is None:
+        assert parse_definition(definition).matrix is not None
+    else:
+        assert field in mistakes(definition)
+
+
 def test_all_mistakes_are_named_at_once() -> None:
     cells = [{"match": {"model": ""}, "unit_amount": "1"}, {"match": {}, "unit_amount": "-1"}]
     found = mistakes({**matrix(cells=cells), "charge_model": "?", "unit_size": "?"})
@@ -320,6 +367,21 @@ class TestAgainstMeter:
             (error,) = check_against_meter(terms, self.meter(aggregation))
             assert error.field == "charge_model"
             assert check_against_meter(terms, self.meter("count")) == []
+
+    @pytest.mark.parametrize("aggregation", ["latest", "average", "min", "weighted_sum"])
+    def test_tiers_over_all_cells_are_walked_by_a_total_that_never_falls(
+        self, aggregation: Any
+    ) -> None:
+        terms = parse_definition(cells(GRADUATED, **OVER_ALL))
+        (error,) = check_against_meter(terms, self.meter(aggregation))
+        assert error.field == "tiers_count"
+        assert check_against_meter(terms, self.meter("max")) == []
+        assert (
+            check_against_meter(
+                parse_definition(cells(VOLUME, **OVER_ALL)), self.meter(aggregation)
+            )
+            == []
+        )
 
     @pytest.mark.parametrize(
         ("match", "wanted", "met"),
