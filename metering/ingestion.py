@@ -160,7 +160,7 @@ class _Recording:
         for subscription in subscriptions:
             self.subscribers[subscription.customer.external_id] = _Subscriber(
                 id=subscription.customer_id,
-                plan=catalog.compiled_plan(subscription.plan_version_id),
+                plan=catalog.compiled_plan(periods[subscription.id].plan_version_id),
                 period=periods[subscription.id],
                 books=books_of[subscription.customer_id],
             )
