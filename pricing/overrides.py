@@ -12,8 +12,8 @@ from django.db.models import QuerySet
 
 from accounts import exact_json, tenancy
 from accounts.models import Asset, Customer
-from pricing import private_versions, scheduled_changes, versions
-from pricing.field_reader import FieldError
+from pricing import private_versions, scheduled_changes, subscriptions, versions
+from pricing.field_errors import FieldError
 from pricing.models import Meter, Plan, PriceOverride, Subscription
 from pricing.plan_checks import Problem
 from pricing.plan_document import PriceRow
@@ -57,7 +57,7 @@ def replace(
             override.customer = customer
             override.created_at = at
         PriceOverride.objects.bulk_create(wanted)
-        subscription = _live_subscription(customer)
+        subscription = subscriptions.live(customer)
         try:
             if subscription is not None:
                 _reprice(subscription, plan, at=at, at_once=at_once)
@@ -107,16 +107,6 @@ class _Resolution:
         if errors:
             raise PlanInvalid(errors)
         return found
-
-
-def _live_subscription(customer: Customer) -> Subscription | None:
-    return (
-        Subscription.objects.filter(
-            organization=customer.organization_id, customer=customer, ended_at=None
-        )
-        .select_related("customer", "plan_version__plan", "plan_version__based_on__plan")
-        .first()
-    )
 
 
 def _reprice(subscription: Subscription, plan: Plan, *, at: dt.datetime, at_once: bool) -> None:
