@@ -60,6 +60,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "version": {"prices": [price()]},
     "publish": {"migrate": "all"},
     "coupons": {"code": "STOLEN", "percent": "100"},
+    "cost-policy": {"asset": OWN_ASSET},
+    "cost-rates": {
+        "meter": "video_minutes",
+        "vendor": f"vendor-of-{OURS}",
+        "effective_from": "2999-01-01T00:00:00Z",
+        "definition": {"charge_model": "per_unit", "unit_amount": "1"},
+    },
 }
 """For each API address a body its own organization could send."""
 
