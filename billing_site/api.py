@@ -6,6 +6,7 @@ from accounts import api as accounts_api
 from invoicing import api as invoicing_api
 from metering.api import alerts as alerts_api
 from metering.api import events as events_api
+from metering.api import quotes as quotes_api
 from pricing import api as pricing_api
 
 app_name = "api"
@@ -13,6 +14,7 @@ app_name = "api"
 urlpatterns = [
     path("events", events_api.events, name="events"),
     path("events/<path:external_id>", events_api.event_detail, name="event"),
+    path("quotes", quotes_api.quotes, name="quotes"),
     path("customers", accounts_api.customer_list, name="customers"),
     path("customers/<str:external_id>", accounts_api.customer_detail, name="customer"),
     path("customers/<str:external_id>/balance", accounts_api.customer_balance, name="balance"),
