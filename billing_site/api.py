@@ -8,6 +8,7 @@ from metering.api import alerts as alerts_api
 from metering.api import events as events_api
 from metering.api import margins as margins_api
 from metering.api import overrides as overrides_api
+from metering.api import quotes as quotes_api
 from pricing import cost_api
 from pricing.api import catalogue as catalogue_api
 from pricing.api import customers as customers_api
@@ -20,6 +21,8 @@ urlpatterns = [
     path("events", events_api.events, name="events"),
     path("events/<path:external_id>", events_api.event_detail, name="event"),
     path("customers", customers_api.customer_list, name="customers"),
+    path("quotes", quotes_api.quotes, name="quotes"),
+    path("customers", accounts_api.customer_list, name="customers"),
     path("customers/<str:external_id>", accounts_api.customer_detail, name="customer"),
     path("customers/<str:external_id>/balance", accounts_api.customer_balance, name="balance"),
     path("customers/<str:external_id>/grants", accounts_api.grant_list, name="grants"),
