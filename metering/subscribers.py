@@ -195,7 +195,7 @@ class Subscribers:
         for subscription in subscriptions:
             self._by_external_id[subscription.customer.external_id] = Subscriber(
                 id=subscription.customer_id,
-                plan=catalog.compiled_plan(subscription.plan_version_id),
+                plan=catalog.compiled_plan(periods[subscription.id].plan_version_id),
                 period=periods[subscription.id],
                 books=books_of[subscription.customer_id],
             )
