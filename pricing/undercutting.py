@@ -147,14 +147,25 @@ def _meet(one: Match, other: Match) -> Match | None:
     if ANY in (one, other):
         return other if one == ANY else one
     if isinstance(one, Range) and isinstance(other, Range):
-        both = one.meet(other)
-        return None if both.is_empty else both
+        return _meet_ranges(one, other) if one.overlaps(other) else None
     if isinstance(one, Range):
         one, other = other, one
     if isinstance(other, Range):
         number = number_of(one)
         return one if number is not None and other.contains(number) else None
     return one if one == other else None
+
+
+def _meet_ranges(one: Range, other: Range) -> Range:
+    """Return the numbers in both of two ranges that overlap: the later start, the earlier end."""
+    both = (one, other)
+    starts = [(each.above, not each.from_inclusive) for each in both if each.above is not None]
+    ends = [(each.below, each.to_inclusive) for each in both if each.below is not None]
+    above, is_exclusive = max(starts) if starts else (None, True)
+    below, is_inclusive = min(ends) if ends else (None, False)
+    return Range(
+        above=above, below=below, from_inclusive=not is_exclusive, to_inclusive=is_inclusive
+    )
 
 
 def _example(match: Match) -> object:
