@@ -115,6 +115,7 @@ class TestVersions:
         made = api.post(path, {"prices": [price()]})
         assert (made.status, made.json["number"]) == (201, 2)
         assert api.post(path, {"code": "other"}).wrong_fields() == ["code"]
+        assert api.post(path, {}).wrong_fields() == ["prices"]
 
     def test_does_not_overwrite_a_draft_by_itself(self, api: Caller, video: VideoWorld) -> None:
         path = f"plans/{video.plan_version.plan.code}/versions"
