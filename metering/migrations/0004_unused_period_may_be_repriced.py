@@ -8,7 +8,7 @@ from django.db import migrations
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('metering', '0003_settlement_at_close'),
+        ('metering', '0004_event_costs'),
     ]
 
     operations = [

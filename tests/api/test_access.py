@@ -19,6 +19,7 @@ NEEDED = {
     ("GET", "events"): READ,
     ("POST", "events"): EVENTS,
     ("GET", "events/{external_id}"): READ,
+    ("POST", "quotes"): READ,
     ("GET", "customers"): READ,
     ("POST", "customers"): CUSTOMERS,
     ("GET", "customers/{external_id}"): READ,

@@ -86,6 +86,20 @@ def writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
                 fast_minutes(video, properties={"minutes": "x", "speed": MARK}),
             ],
         ),
+        "quotes": (
+            "POST",
+            [
+                MARK,
+                {"customer": MARK, "event": fast_minutes(video)},
+                {"customer": video.customer.external_id, "events": MARK},
+                {"customer": video.customer.external_id, "event": MARK},
+                {"customer": video.customer.external_id, "event": fast_minutes(video, MARK)},
+                {
+                    "customer": video.customer.external_id,
+                    "event": fast_minutes(video, timestamp=MARK),
+                },
+            ],
+        ),
         "customers": (
             "POST",
             [MARK, {"external_id": "new", "name": {"in": MARK}}, {"external_id": [MARK]}],

@@ -15,7 +15,7 @@ from django.utils.http import urlsafe_base64_encode
 
 from accounts.models import Customer
 from invoicing.models import Invoice
-from pricing.models import Plan, PlanVersion
+from pricing.models import CostRate, Plan, PlanVersion
 from tests.tenancy.neighbours import (
     OWN_CUSTOMER,
     OWN_EVENT,
@@ -30,6 +30,7 @@ _ROWS: dict[str, type[models.Model]] = {
     "customer_id": Customer,
     "invoice_id": Invoice,
     "plan_id": Plan,
+    "rate_id": CostRate,
     "version_id": PlanVersion,
 }
 _PERSON = urlsafe_base64_encode(b"0190a0f0-0000-7000-8000-000000000000")

@@ -15,6 +15,8 @@ from tests.clock import DAY, NOW
 from tests.factories import (
     AlertFiringFactory,
     AssetFactory,
+    CostPolicyFactory,
+    CostRateFactory,
     CouponFactory,
     CouponRedemptionFactory,
     CreditAccountFactory,
@@ -132,6 +134,11 @@ def _furnished(slug: str) -> VideoWorld:
     _agree_terms(world, f"{MARK} {slug}" if slug == OURS else slug)
     draft: PlanVersion = PlanVersionFactory.create(plan=plan, number=2)
     PriceFactory.create(plan_version=draft, meter=world.minutes, asset=world.usd)
+    # The one text a policy answers with is the code of its asset.
+    CostPolicyFactory.create(
+        organization=world.organization, asset__code=MARK if slug == OURS else "USD"
+    )
+    CostRateFactory.create(meter=world.minutes, vendor=f"vendor-of-{slug}")
     alert = SpendAlertFactory.create(account=world.account)
     AlertFiringFactory.create(alert=alert)
     HoldFactory.create(account=world.account)

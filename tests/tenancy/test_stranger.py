@@ -47,6 +47,10 @@ BODIES: dict[str, dict[str, Any]] = {
         "customer": OWN_CUSTOMER,
         "properties": {"minutes": "1", "speed": "fast"},
     },
+    "quotes": {
+        "customer": OWN_CUSTOMER,
+        "event": {"type": "video.rendered", "properties": {"minutes": "1", "speed": "fast"}},
+    },
     "customers": {"external_id": SHARED_CUSTOMER, "name": "stolen"},
     "customer": {"name": "stolen"},
     "grants": {"asset": "USD", "amount": "1"},
@@ -60,6 +64,13 @@ BODIES: dict[str, dict[str, Any]] = {
     "version": {"prices": [price()]},
     "publish": {"migrate": "all"},
     "coupons": {"code": "STOLEN", "percent": "100"},
+    "cost-policy": {"asset": OWN_ASSET},
+    "cost-rates": {
+        "meter": "video_minutes",
+        "vendor": f"vendor-of-{OURS}",
+        "effective_from": "2999-01-01T00:00:00Z",
+        "definition": {"charge_model": "per_unit", "unit_amount": "1"},
+    },
 }
 """For each API address a body its own organization could send."""
 
@@ -183,6 +194,7 @@ def test_the_walk_would_notice(ours: Neighbour) -> None:
     ("path", "body", "status"),
     [
         ("events", {**BODIES["events"], "id": "mine"}, 422),
+        ("quotes", BODIES["quotes"], 422),
         ("subscriptions", {"customer": OWN_CUSTOMER, "plan": SHARED_PLAN}, 404),
         ("subscriptions", {"customer": SHARED_CUSTOMER, "plan": OWN_PLAN}, 422),
         (
