@@ -126,6 +126,13 @@ def writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
                 {"customer": "new", "plan": plan, "seats": [MARK]},
             ],
         ),
+        **catalogue_writes(customer, plan),
+    }
+
+
+def catalogue_writes(customer: str, plan: str) -> dict[str, tuple[str, list[object]]]:
+    """Return the same for what is sold."""
+    return {
         f"{customer}/overrides": (
             "PUT",
             [MARK, {"plan": MARK, "prices": []}, {"plan": plan, "prices": MARK},
