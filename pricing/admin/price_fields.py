@@ -123,11 +123,7 @@ def drafted(fields: Mapping[str, str]) -> Drafted:
             definition["tiers"] = tiers.tiers(choice.tier_main)
         except TableInvalid as error:
             mistakes += [FieldMistake("tiers", mistake) for mistake in error.mistakes]
-    definition |= {
-        name: value for name, value in _filled(fields, DEFAULTS) if value != DEFAULTS[name]
-    }
-    if commitment := _commitment(fields):
-        definition["commitment"] = commitment
+    definition |= terms_of(fields)
     if fields.get("matrix", "").strip():
         try:
             matrix = matrix_table.parse(fields["matrix"], charge_model=charge_model)
@@ -136,7 +132,21 @@ def drafted(fields: Mapping[str, str]) -> Drafted:
             mistakes += [FieldMistake("matrix", mistake) for mistake in error.mistakes]
     if mistakes:
         raise FieldsInvalid(mistakes)
-    return Drafted(definition=_typed(definition), tiers=tiers, matrix=matrix)
+    return Drafted(definition=definition, tiers=tiers, matrix=matrix)
+
+
+def terms_of(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Return what stands around a charge model, as far as it says more than the defaults."""
+    terms: dict[str, Any] = {
+        name: value for name, value in _filled(fields, DEFAULTS) if value != DEFAULTS[name]
+    }
+    places = terms.get("rounding_places", "")
+    if places.isdecimal():
+        # The one whole number that a definition writes as a number.
+        terms["rounding_places"] = int(places)
+    if commitment := _commitment(fields):
+        terms["commitment"] = commitment
+    return terms
 
 
 def _filled(fields: Mapping[str, str], names: Any) -> Iterator[tuple[str, str]]:
@@ -164,11 +174,3 @@ def _commitment(fields: Mapping[str, str]) -> dict[str, Any]:
     if not fields.get("true_up"):
         commitment["true_up"] = False
     return commitment
-
-
-def _typed(definition: dict[str, Any]) -> dict[str, Any]:
-    """Return the definition with its one whole number as a number."""
-    places = definition.get("rounding_places")
-    if isinstance(places, str) and places.isdecimal():
-        definition["rounding_places"] = int(places)
-    return definition

@@ -71,12 +71,12 @@ def matrices(draw: st.DrawFn, outer: str) -> dict[str, Any]:
     keys = [each if isinstance(each, str) else each["name"] for each in dimensions]
     if len(set(keys)) < len(keys):
         dimensions, keys = names, names
-    cells = []
-    for _ in range(draw(st.integers(1, 4))):
+    match = st.fixed_dictionaries({key: match_values() for key in keys})
+    cells: list[dict[str, Any]] = []
+    for matched in draw(st.lists(match, min_size=1, max_size=4, unique_by=str)):
         charge_model = draw(MODELS)
         named = {} if charge_model == outer else {"charge_model": charge_model}
-        match = {key: draw(match_values()) for key in keys}
-        cells.append({"match": match, **named, **draw(charges(charge_model))})
+        cells.append({"match": matched, **named, **draw(charges(charge_model))})
     return {"dimensions": dimensions, "cells": cells}
 
 
