@@ -5,8 +5,10 @@ import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import cast
 
-from pricing.aggregation import MeterSpec
+from pricing import filters
+from pricing.aggregation import AggregationName, MeterSpec
 from pricing.models import PlanVersion, Price, VersionState
 from pricing.rating import CompiledPrice, compile_price
 
@@ -44,9 +46,9 @@ def meter_spec(price: Price) -> MeterSpec:
     return MeterSpec(
         code=meter.code,
         event_type=meter.event_type,
-        aggregation="count" if meter.aggregation == "count" else "sum",
-        quantity_property=meter.quantity_property,
-        filters=meter.filters,
+        aggregation=cast("AggregationName", meter.aggregation),
+        value=meter.quantity_property,
+        filter=filters.parse(meter.filters),
     )
 
 

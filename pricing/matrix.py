@@ -6,10 +6,9 @@ cells equally specific the one that is specific in an earlier dimension does.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 
-from accounts import money
 from pricing.charge_models import ChargeModel
+from pricing.properties import as_text
 
 ANY = "*"
 
@@ -59,18 +58,3 @@ class Matrix:
             if cell is not None:
                 return cell
         return None
-
-
-def as_text(value: object) -> str | None:
-    """Write a property the way cells and filters compare it; None for what is no plain value."""
-    match value:
-        case bool():
-            return "true" if value else "false"
-        case str():
-            return value
-        case int():
-            return str(value)
-        case Decimal():
-            return money.to_wire(value)
-        case _:
-            return None

@@ -10,23 +10,17 @@ Reading it checks everything and reports every mistake by the field it is in.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from accounts import money
 from pricing.charge_models import ChargeModel, PerUnit
+from pricing.field_errors import FieldError
 from pricing.matrix import ANY, Cell, Matrix
 
 DIMENSIONS_MAX = 6
 CELLS_MAX = 10_000
 VALUE_LENGTH_MAX = 80
 _KNOWN_FIELDS = {"charge_model", "unit_amount", "unit_size", "rounding", "matrix"}
-
-
-class FieldError(NamedTuple):
-    """A mistake and the field it is in, for example `matrix.cells[3].unit_amount`."""
-
-    field: str
-    reason: str
 
 
 class PriceInvalid(ValueError):

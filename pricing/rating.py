@@ -48,7 +48,7 @@ class CompiledPrice:
         ("" for a price without a matrix). Raises Unpriceable when the quantity is missing or
         wrong, when no cell matches, or when the amount is too large to be stored.
         """
-        quantity = self.meter.quantity(properties)
+        quantity = self.meter.measure(properties)
         cell, charge_model = self._charge_model_for(properties)
         before = total_before(cell)
         cost_after = money.quantize(charge_model.cost(before + quantity))

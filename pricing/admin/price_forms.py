@@ -7,8 +7,9 @@ from django import forms
 
 from accounts.tenant_admin import TenantForm
 from pricing.admin import matrix_table
+from pricing.field_errors import FieldError
 from pricing.models import Price
-from pricing.price_form import FieldError, PriceInvalid, parse_definition
+from pricing.price_form import PriceInvalid, parse_definition
 
 ROUNDINGS = [
     ("none", "Part of a block costs its part"),

@@ -10,7 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from accounts import exact_json
-from pricing.matrix import as_text
+from pricing.properties import as_text
 
 
 class PropertyLinesField(forms.Field):

@@ -13,7 +13,7 @@ from pricing.charge_models import PerUnit
 from pricing.rating import CompiledPrice
 
 TOKENS = MeterSpec(
-    code="tokens", event_type="llm.call", aggregation="sum", quantity_property="tokens"
+    code="tokens", event_type="llm.call", aggregation="sum", value="tokens"
 )
 QUANTITIES = st.decimals(0, 10**9, places=6)
 SIZES = st.sampled_from([Decimal(size) for size in ("1", "3", "7", "1000", "1000000", "0.1")])

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from pricing.charge_models import PerUnit
-from pricing.matrix import Cell, Matrix, as_text
+from pricing.matrix import Cell, Matrix
+from pricing.properties import as_text
 
 
 def cell(*match: str, price: str = "1") -> Cell:

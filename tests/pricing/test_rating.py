@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from accounts import money
+from pricing import filters
 from pricing.aggregation import MeterSpec, Unpriceable
 from pricing.rating import CompiledPrice, Rated, compile_price
 from tests.worlds import VIDEO_CELLS, VIDEO_PRICE
@@ -15,8 +16,8 @@ MINUTES = MeterSpec(
     code="video_minutes",
     event_type="video.rendered",
     aggregation="sum",
-    quantity_property="minutes",
-    filters={"status": "ok"},
+    value="minutes",
+    filter=filters.parse({"status": "ok"}),
 )
 
 
