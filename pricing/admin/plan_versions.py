@@ -27,18 +27,12 @@ class PriceInline(StackedTenantInline):
 
     model = Price
     form = PriceForm
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    ("meter", "asset"),
-                    ("unit_amount", "unit_size", "rounding"),
-                    "matrix",
-                ]
-            },
-        )
-    ]
+    template = "admin/pricing/planversion/prices.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Price]:
+        """Read meters and assets along, which each price is named by."""
+        prices: QuerySet[Price] = super().get_queryset(request)
+        return prices.select_related("meter", "asset")
 
     def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
         """Offer an empty price to a draft that has none."""

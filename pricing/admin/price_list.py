@@ -31,8 +31,9 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """One meter's prices; `unit_size` is "" where the list does not say."""
+    """One meter's prices under its title; `unit_size` is "" where the list does not say."""
 
+    title: str
     meter: str
     unit_size: str
     places: list[Place] = field(default_factory=list)
@@ -51,15 +52,15 @@ class PriceList:
         match parts:
             case ["matrix", "cells", number, "tiers", tier, *rest]:
                 sentence = f"tier {int(tier) + 1}, {' '.join(rest)} {reason}."
-                return Mistake(sentence, column.places[int(number)].line, column.meter)
+                return Mistake(sentence, column.places[int(number)].line, column.title)
             case ["matrix", "cells", number, "match", *_]:
                 return Mistake(f"{reason}.", column.places[int(number)].line)
             case ["matrix", "cells", number, *_]:
-                return Mistake(f"{reason}.", column.places[int(number)].line, column.meter)
+                return Mistake(f"{reason}.", column.places[int(number)].line, column.title)
             case ["unit_size"]:
-                return Mistake(f"{PER} {reason}.", column=column.meter)
+                return Mistake(f"{PER} {reason}.", column=column.title)
             case _:
-                return Mistake(f"{' '.join(parts)} {reason}.", column=column.meter)
+                return Mistake(f"{' '.join(parts)} {reason}.", column=column.title)
 
 
 def parse(text: str, *, meters: Mapping[str, str]) -> PriceList:
@@ -75,6 +76,7 @@ def parse(text: str, *, meters: Mapping[str, str]) -> PriceList:
     width = _properties(names, per.values if per else [], known)
     columns = [
         Column(
+            title=name,
             meter=known.get(name.casefold(), name),
             unit_size=cell_texts.quantity(per.values[number]) if per else "",
         )
@@ -105,9 +107,9 @@ def _mistakes_of_columns(columns: Sequence[Column]) -> Iterator[Mistake]:
     if not columns:
         yield Mistake("The list needs a column for each meter, beside the property.", 1)
     codes = [column.meter for column in columns]
-    for code in dict.fromkeys(codes):
-        if codes.count(code) > 1:
-            yield Mistake("two columns are for this meter.", 1, code)
+    for column in columns:
+        if codes.index(column.meter) < columns.index(column):
+            yield Mistake("two columns are for this meter.", 1, column.title)
 
 
 def _match(names: Sequence[str], row: Row, mistakes: list[Mistake]) -> dict[str, Any]:
@@ -138,7 +140,7 @@ def definition_of(
         definition["unit_size"] = column.unit_size
     elif before is None:
         reason = f"say for how many units its prices are, in the row {PER}: for example 1M."
-        mistakes.append(Mistake(reason, column=column.meter))
+        mistakes.append(Mistake(reason, column=column.title))
     if definition.get("unit_size") == "1":
         del definition["unit_size"]
     outer = str(definition["charge_model"])
@@ -147,7 +149,7 @@ def definition_of(
         try:
             charge = matrix_table.charge_of(place.price, outer=outer)
         except cell_texts.CellInvalid as error:
-            mistakes.append(Mistake(f"{error}.", place.line, column.meter))
+            mistakes.append(Mistake(f"{error}.", place.line, column.title))
             continue
         cells.append({"match": place.match, **charge})
     if mistakes:

@@ -12,9 +12,7 @@ from pricing.aggregation import MeterSpec
 from pricing.charge_models import PerUnit
 from pricing.rating import CompiledPrice
 
-TOKENS = MeterSpec(
-    code="tokens", event_type="llm.call", aggregation="sum", value="tokens"
-)
+TOKENS = MeterSpec(code="tokens", event_type="llm.call", aggregation="sum", value="tokens")
 QUANTITIES = st.decimals(0, 10**9, places=6)
 SIZES = st.sampled_from([Decimal(size) for size in ("1", "3", "7", "1000", "1000000", "0.1")])
 MODELS = st.builds(PerUnit, st.decimals(0, 1000, places=12), SIZES, st.booleans())

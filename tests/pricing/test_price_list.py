@@ -89,7 +89,7 @@ def test_a_model_may_be_called_per() -> None:
     [
         ("model|input\nopus|1", "Column input: say for how many units its prices are"),
         ("model\nopus", "Row 1: The list needs a column for each meter"),
-        ("model|input|Input tokens\nopus|1|2", "Row 1, column input: two columns are for"),
+        ("model|input|Input tokens\nopus|1|2", "Row 1, column Input tokens: two columns are for"),
         ("model|input\nper|1M\n|1", "Row 3, column model: is empty"),
         ("model|input\nper|1M\n>x<|1", "Row 3, column model: “>x<” is no range"),
         ("model|input\nper|1M\nx|1:;2", "Row 3, column input: has a tier without a price"),
