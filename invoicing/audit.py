@@ -46,16 +46,23 @@ CHECKS = (
             GROUP BY 1, 2, 3
         ) billed
         FULL JOIN (
-            SELECT total.organization_id, invoice.id AS invoice_id, total.price_id,
-                sum(total.amount) AS amount, sum(total.amount - total.overage) AS credits
-            FROM metering_usagetotal total
-            JOIN pricing_price price ON price.id = total.price_id
+            SELECT charged.organization_id, invoice.id AS invoice_id, charged.price_id,
+                sum(charged.amount) AS amount, sum(charged.amount - charged.overage) AS credits
+            FROM (
+                SELECT organization_id, period_id, price_id, amount, overage
+                FROM metering_usagetotal
+                UNION ALL
+                SELECT organization_id, period_id, price_id, amount, overage
+                FROM metering_periodcharge
+            ) charged
+            JOIN pricing_price price ON price.id = charged.price_id
             JOIN invoicing_invoice invoice
-                ON invoice.period_id = total.period_id AND invoice.asset_id = price.asset_id
+                ON invoice.period_id = charged.period_id AND invoice.asset_id = price.asset_id
             WHERE invoice.state <> 'draft'
             GROUP BY 1, 2, 3
         ) used USING (organization_id, invoice_id, price_id)
-        WHERE (billed.amount, billed.credits) IS DISTINCT FROM (used.amount, used.credits)
+        WHERE coalesce(billed.amount, 0) <> coalesce(used.amount, 0)
+            OR coalesce(billed.credits, 0) <> coalesce(used.credits, 0)
         """,
     ),
 )

@@ -14,9 +14,9 @@ CHECKS = (
         """,
     ),
     Check(
-        "an event has taken from its customer what it was rated at, less its overage",
+        "an event or a closed period has taken from its customer what it cost, less its overage",
         """
-        SELECT organization_id, format('event %s', key),
+        SELECT organization_id, format('event or period %s', key),
             format('rated %s, taken %s, from an account in the same asset', rated.due, taken.total)
         FROM (
             SELECT rated.organization_id, rated.event_key AS key, event.customer_id,
@@ -25,6 +25,13 @@ CHECKS = (
             JOIN metering_event event
                 ON event.organization_id = rated.organization_id AND event.key = rated.event_key
             JOIN pricing_price price ON price.id = rated.price_id
+            GROUP BY 1, 2, 3, 4
+            UNION ALL
+            SELECT charge.organization_id, charge.period_id, period.customer_id, price.asset_id,
+                sum(charge.amount - charge.overage)
+            FROM metering_periodcharge charge
+            JOIN metering_billingperiod period ON period.id = charge.period_id
+            JOIN pricing_price price ON price.id = charge.price_id
             GROUP BY 1, 2, 3, 4
         ) rated
         FULL JOIN (
@@ -90,18 +97,25 @@ CHECKS = (
             format('%s for %s, overage %s, %s events; rated %s for %s, overage %s, %s events',
                 total.quantity, total.amount, total.overage, total.events,
                 rated.quantity, rated.amount, rated.overage, rated.events)
+            || format('; billable %s metered %s, rated billable %s metered %s',
+                total.billable, total.metered_amount, rated.billable, rated.metered_amount)
         FROM metering_usagetotal total
         FULL JOIN (
             SELECT rated.organization_id, event.period_id, rated.price_id, rated.cell,
                 sum(rated.quantity) AS quantity, sum(rated.amount) AS amount,
-                sum(rated.overage) AS overage, count(*) AS events
+                sum(rated.overage) AS overage, count(*) AS events,
+                sum(coalesce((rated.working ->> 'billable')::numeric, rated.quantity)) AS billable,
+                sum(coalesce((rated.working ->> 'metered')::numeric, rated.amount))
+                    AS metered_amount
             FROM metering_ratedevent rated
             JOIN metering_event event
                 ON event.organization_id = rated.organization_id AND event.key = rated.event_key
             GROUP BY 1, 2, 3, 4
         ) rated USING (organization_id, period_id, price_id, cell)
-        WHERE (total.quantity, total.amount, total.overage, total.events)
-            IS DISTINCT FROM (rated.quantity, rated.amount, rated.overage, rated.events)
+        WHERE (total.quantity, total.billable, total.metered_amount, total.amount, total.overage,
+                total.events)
+            IS DISTINCT FROM (rated.quantity, rated.billable, rated.metered_amount, rated.amount,
+                rated.overage, rated.events)
         """,
     ),
     Check(
@@ -122,7 +136,17 @@ CHECKS = (
                 AND rated.event_key = entry.reference
                 AND meter.code = ANY(credit.meters)
         ) rated ON true
-        WHERE entry.kind = 'usage' AND -entry.amount > coalesce(rated.amount, 0)
+        LEFT JOIN LATERAL (
+            SELECT sum(charge.amount) AS amount
+            FROM metering_periodcharge charge
+            JOIN pricing_price price ON price.id = charge.price_id
+            JOIN pricing_meter meter ON meter.id = price.meter_id
+            WHERE charge.organization_id = entry.organization_id
+                AND charge.period_id = entry.reference
+                AND meter.code = ANY(credit.meters)
+        ) closed ON true
+        WHERE entry.kind = 'usage'
+            AND -entry.amount > coalesce(rated.amount, 0) + coalesce(closed.amount, 0)
         """,
     ),
     Check(

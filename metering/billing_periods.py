@@ -80,6 +80,7 @@ def _next_period(
         organization_id=subscription.organization_id,
         subscription=subscription,
         customer_id=subscription.customer_id,
+        plan_version_id=subscription.plan_version_id,
         starts_at=max(period.start, after) if after else period.start,
         ends_at=period.end,
     )

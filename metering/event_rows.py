@@ -1,31 +1,34 @@
 """How what one batch of events has brought is written: each table by one statement."""
 
 import datetime as dt
+import hashlib
 import uuid
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection
 
 from accounts import exact_json, identifiers, set_statements
 from metering.event_drafts import EventDraft
 from metering.models import DeadLetter
-from pricing.rating import Rated
+from pricing.rating import CompiledPrice, Rated, Total, Totals, working
+
+type TotalsKey = tuple[uuid.UUID, uuid.UUID]
+"""Period and price."""
 
 type TotalKey = tuple[uuid.UUID, uuid.UUID, str]
 """Period, price and matrix cell."""
 
 
-@dataclass(slots=True)
-class Total:
-    """A running total; see `metering.models.UsageTotal`."""
+class DistinctKey(NamedTuple):
+    """A value that a unique count has met: where, and a hash of its matrix cell and itself."""
 
-    quantity: Decimal
-    amount: Decimal
-    overage: Decimal
-    events: int
+    period_id: uuid.UUID
+    price_id: uuid.UUID
+    value_hash: uuid.UUID
 
 
 @dataclass(slots=True)
@@ -35,22 +38,56 @@ class Writes:
     events: list[tuple[Any, ...]] = field(default_factory=list)
     rated: list[tuple[Any, ...]] = field(default_factory=list)
     totals: dict[TotalKey, Total] = field(default_factory=dict)
+    distinct: list[DistinctKey] = field(default_factory=list)
     dead_letters: dict[uuid.UUID, DeadLetter] = field(default_factory=dict)
 
 
 def read_totals(
     *, organization_id: uuid.UUID, period_ids: Collection[uuid.UUID]
-) -> dict[TotalKey, Total]:
-    """Return the running totals of these periods."""
+) -> dict[TotalsKey, Totals]:
+    """Return what the prices of these periods hold."""
+    cells: dict[TotalsKey, dict[str, Total]] = defaultdict(dict)
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT period_id, price_id, cell, quantity, amount, overage, events
+            SELECT period_id, price_id, cell, quantity, billable, metered_amount, amount, overage,
+                events, latest_at
             FROM metering_usagetotal WHERE organization_id = %s AND period_id = ANY(%s)
             """,
             [organization_id, list(period_ids)],
         )
-        return {(row[0], row[1], row[2]): Total(*row[3:]) for row in cursor.fetchall()}
+        for period_id, price_id, cell, *held in cursor.fetchall():
+            cells[period_id, price_id][cell] = Total(*held)
+    return {key: Totals.of(held) for key, held in cells.items()}
+
+
+def distinct_key(period_id: uuid.UUID, price_id: uuid.UUID, cell: str, value: str) -> DistinctKey:
+    """Return the identity of a value that a unique count meets in a cell."""
+    text = f"{len(cell)}:{cell}{value}".encode()
+    digest = hashlib.blake2b(text, digest_size=16).digest()
+    return DistinctKey(period_id, price_id, uuid.UUID(bytes=digest))
+
+
+def read_distinct(
+    *, organization_id: uuid.UUID, asked: Collection[DistinctKey]
+) -> set[DistinctKey]:
+    """Return which of the values asked for were met before."""
+    if not asked:
+        return set()
+    periods, prices, hashes = (list(column) for column in zip(*asked, strict=True))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT period_id, price_id, value_hash
+            FROM metering_distinctvalue met
+            JOIN unnest(%s::uuid[], %s::uuid[], %s::uuid[])
+                AS asked (period_id, price_id, value_hash)
+                USING (period_id, price_id, value_hash)
+            WHERE met.organization_id = %s
+            """,
+            [periods, prices, hashes, organization_id],
+        )
+        return {DistinctKey(*row) for row in cursor.fetchall()}
 
 
 def write(writes: Writes, *, organization_id: uuid.UUID, at: dt.datetime) -> None:
@@ -59,12 +96,16 @@ def write(writes: Writes, *, organization_id: uuid.UUID, at: dt.datetime) -> Non
     if not writes.events:
         return
     totals = [
-        (identifiers.new_id(), *key, total.quantity, total.amount, total.overage, total.events)
+        (
+            identifiers.new_id(), *key, total.quantity, total.billable, total.metered,
+            total.amount, total.overage, total.events, total.latest_at,
+        )
         for key, total in sorted(writes.totals.items())
-    ]
+    ]  # fmt: skip
     set_statements.execute(_INSERT_EVENTS, writes.events, organization_id, at)
     set_statements.execute(_INSERT_RATED, writes.rated, organization_id)
     set_statements.execute(_UPSERT_TOTALS, totals, organization_id)
+    set_statements.execute(_INSERT_DISTINCT, writes.distinct, organization_id)
     keys = [row[0] for row in writes.events]
     DeadLetter.objects.filter(organization=organization_id, key__in=keys, resolved_at=None).update(
         resolved_at=at
@@ -97,11 +138,11 @@ def event_row(
 
 
 def rated_row(
-    key: uuid.UUID, price_id: uuid.UUID, rated: Rated, overage: Decimal
+    key: uuid.UUID, price_id: uuid.UUID, price: CompiledPrice, rated: Rated, overage: Decimal
 ) -> tuple[Any, ...]:
     """Return the columns of a rated event in the order the insert takes them."""
-    working = exact_json.encode(rated.working).decode()
-    return (key, price_id, rated.cell, rated.quantity, rated.amount, overage, working)
+    noted = exact_json.encode(working(price, rated)).decode()
+    return (key, price_id, rated.cell, rated.quantity, rated.amount, overage, noted)
 
 
 def _write_dead_letters(writes: Writes, *, organization_id: uuid.UUID) -> None:
@@ -126,10 +167,11 @@ SELECT %s, %s, key, source, external_id, type, customer_id, period_id, occurred_
 FROM unnest(
     %s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::timestamptz[],
     %s::boolean[], %s::text[], %s::bytea[], %s::text[]
-) AS sent (
+) WITH ORDINALITY AS sent (
     key, source, external_id, type, customer_id, period_id, occurred_at, is_late, properties,
-    payload_hash, charges
+    payload_hash, charges, place
 )
+ORDER BY place
 """
 
 _INSERT_RATED = """
@@ -145,15 +187,22 @@ FROM unnest(
 # The totals were read under the lock of the customer's accounts, so the new values stand.
 _UPSERT_TOTALS = """
 INSERT INTO metering_usagetotal AS total (
-    organization_id, id, period_id, price_id, cell, quantity, amount, overage, events
+    organization_id, id, period_id, price_id, cell, quantity, billable, metered_amount, amount,
+    overage, events, latest_at
 )
 SELECT %s, moved.* FROM unnest(
     %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[],
-    %s::bigint[]
+    %s::numeric[], %s::numeric[], %s::bigint[], %s::timestamptz[]
 ) AS moved
 ON CONFLICT (organization_id, period_id, price_id, cell) DO UPDATE
-SET quantity = excluded.quantity, amount = excluded.amount, overage = excluded.overage,
-    events = excluded.events
+SET quantity = excluded.quantity, billable = excluded.billable,
+    metered_amount = excluded.metered_amount, amount = excluded.amount,
+    overage = excluded.overage, events = excluded.events, latest_at = excluded.latest_at
+"""
+
+_INSERT_DISTINCT = """
+INSERT INTO metering_distinctvalue (organization_id, period_id, price_id, value_hash)
+SELECT %s, met.* FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS met
 """
 
 _UPSERT_DEAD_LETTERS = """

@@ -8,51 +8,27 @@ one that is refused does not touch its neighbours.
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import StrEnum
 
 from django.db import IntegrityError, OperationalError
 
-from accounts import identifiers, ledger, money, tenancy
+from accounts import identifiers, ledger, tenancy
 from accounts.books import Book, InsufficientCredit
 from accounts.models import CreditAccount
-from metering import alerts, billing_periods, event_rows
-from metering.event_drafts import EventDraft, FieldError, InvalidDraft
-from metering.event_rows import Total, TotalKey, Writes
+from metering import alerts, billing_periods, event_rows, outcomes
+from metering.event_drafts import EventDraft, InvalidDraft
+from metering.event_rows import TotalsKey, Writes
 from metering.models import BillingPeriod, DeadLetter, Event
+from metering.outcomes import Outcome, Status
 from pricing import catalog
 from pricing.aggregation import Unpriceable
 from pricing.catalog import CatalogPrice, CompiledPlan
 from pricing.models import ShortfallPolicy, Subscription
-from pricing.rating import Rated
+from pricing.rating import Rated, Span, Totals
 
 ATTEMPTS = 4
-
-
-class Status(StrEnum):
-    """What became of one event."""
-
-    RECORDED = "recorded"
-    REPLAYED = "replayed"
-    BLOCKED = "blocked"
-    CONFLICT = "conflict"
-    INVALID = "invalid"
-    UNPRICED = "unpriced"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """The answer to one event. `charges` as stored with it; `errors` say what to mend."""
-
-    external_id: str | None
-    status: Status
-    charges: Sequence[dict[str, str]] = ()
-    reason: str = ""
-    detail: str = ""
-    errors: Sequence[FieldError] = ()
-    needed: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,22 +50,13 @@ def record_events(
     """
     valid = [draft for draft in drafts if isinstance(draft, EventDraft)]
     done = _record_with_retries(organization_id, valid, at=at) if valid else Recorded(outcomes=[])
-    outcomes = iter(done.outcomes)
+    recorded = iter(done.outcomes)
     return Recorded(
         outcomes=[
-            next(outcomes) if isinstance(draft, EventDraft) else _invalid(draft) for draft in drafts
+            next(recorded) if isinstance(draft, EventDraft) else outcomes.invalid(draft)
+            for draft in drafts
         ],
         firings=done.firings,
-    )
-
-
-def _invalid(draft: InvalidDraft) -> Outcome:
-    return Outcome(
-        external_id=draft.external_id,
-        status=Status.INVALID,
-        reason="invalid",
-        detail="The event is not valid.",
-        errors=draft.errors,
     )
 
 
@@ -155,12 +122,12 @@ class _Recording:
         self.books: dict[uuid.UUID, Book] = {}
         self.subscribers: dict[str, _Subscriber] = {}
         self.known: dict[uuid.UUID, _Known] = {}
-        self.totals: dict[TotalKey, Total] = {}
+        self.totals: dict[TotalsKey, Totals] = {}
 
     def run(self) -> Recorded:
         self._lock_and_read()
-        outcomes = [self._record(draft) for draft in self.drafts]
-        return Recorded(outcomes=outcomes, firings=self._write())
+        answers = [self._record(draft) for draft in self.drafts]
+        return Recorded(outcomes=answers, firings=self._write())
 
     # Reading, all of it under the locks.
 
@@ -201,6 +168,34 @@ class _Recording:
             organization_id=self.organization_id,
             period_ids=[period.id for period in periods.values()],
         )
+        self._read_distinct()
+
+    def _read_distinct(self) -> None:
+        """Fill in which values, of those that this set counts uniquely, were met before."""
+        asked = {
+            event_rows.distinct_key(period_id, price_id, cell, value): (cell, value)
+            for period_id, price_id, cell, value in self._distinct_values()
+        }
+        met = event_rows.read_distinct(organization_id=self.organization_id, asked=asked.keys())
+        for key in met:
+            self._totals(key.period_id, key.price_id).seen.add(asked[key])
+
+    def _distinct_values(self) -> Iterator[tuple[uuid.UUID, uuid.UUID, str, str]]:
+        for draft in self.drafts:
+            customer = self.subscribers.get(draft.customer)
+            if customer is None:
+                continue
+            for price in customer.plan.unique_counts_for(draft.type):
+                try:
+                    met = price.compiled.distinct_value(draft.properties)
+                except Unpriceable:
+                    # The event will be refused for the same reason when its turn comes.
+                    continue
+                if met is not None:
+                    yield customer.period.id, price.price_id, *met
+
+    def _totals(self, period_id: uuid.UUID, price_id: uuid.UUID) -> Totals:
+        return self.totals.setdefault((period_id, price_id), Totals())
 
     def _read_known(self) -> None:
         rows = Event.objects.filter(
@@ -214,7 +209,7 @@ class _Recording:
     def _record(self, draft: EventDraft) -> Outcome:
         known = self.known.get(draft.key)
         if known is not None:
-            return _repeated(draft, known)
+            return outcomes.repeated(draft, payload_hash=known.payload_hash, charges=known.charges)
         try:
             return self._rate_and_pay(draft)
         except Unpriceable as error:
@@ -235,7 +230,7 @@ class _Recording:
         try:
             paid = self._pay(draft, rated, customer, overage_allowed=overage_allowed)
         except InsufficientCredit as refusal:
-            return _blocked(draft, refusal)
+            return outcomes.blocked(draft, refusal)
         self._note(draft, rated, customer, paid)
         return Outcome(external_id=draft.external_id, status=Status.RECORDED, charges=paid.charges)
 
@@ -244,17 +239,18 @@ class _Recording:
         if not prices:
             raise Unpriceable("no_price", "the customer's plan prices no events of this type")
         return [
-            (price, price.compiled.rate(draft.properties, self._total_before(customer, price)))
+            (
+                price,
+                price.compiled.rate(
+                    draft.properties,
+                    self._totals(customer.period.id, price.price_id),
+                    occurred_at=draft.occurred_at or self.at,
+                    period=Span(customer.period.starts_at, customer.period.ends_at),
+                ),
+            )
             for price in prices
             if price.compiled.meter.counts(draft.properties)
         ]
-
-    def _total_before(self, customer: _Subscriber, price: CatalogPrice) -> Callable[[str], Decimal]:
-        def total_before(cell: str) -> Decimal:
-            total = self.totals.get((customer.period.id, price.price_id, cell))
-            return total.quantity if total else money.ZERO
-
-        return total_before
 
     def _pay(
         self,
@@ -285,7 +281,7 @@ class _Recording:
             )
             prices = [price.price_id for price, _ in charged]
             paid.overages.update(zip(prices, debit.overage, strict=True))
-            paid.charges.append(_charge(charged, debit))
+            paid.charges.append(outcomes.charge(charged, debit))
         return paid
 
     # Collecting what is written.
@@ -311,15 +307,27 @@ class _Recording:
         )
         self.known[draft.key] = _Known(payload_hash=draft.payload_hash, charges=paid.charges)
         for price, each in rated:
-            overage = paid.overages[price.price_id]
-            self.writes.rated.append(event_rows.rated_row(draft.key, price.price_id, each, overage))
-            key = (period.id, price.price_id, each.cell)
-            total = self.totals.setdefault(key, Total(money.ZERO, money.ZERO, money.ZERO, 0))
-            total.quantity += each.quantity
-            total.amount += each.amount
-            total.overage += overage
-            total.events += 1
-            self.writes.totals[key] = total
+            self._count(draft, price, each, period.id, overage=paid.overages[price.price_id])
+
+    def _count(
+        self,
+        draft: EventDraft,
+        price: CatalogPrice,
+        rated: Rated,
+        period_id: uuid.UUID,
+        *,
+        overage: Decimal,
+    ) -> None:
+        """Add a rated event to its price's totals, and note what has to be written."""
+        row = event_rows.rated_row(draft.key, price.price_id, price.compiled, rated, overage)
+        self.writes.rated.append(row)
+        totals = self._totals(period_id, price.price_id)
+        totals.add(rated, overage=overage)
+        self.writes.totals[period_id, price.price_id, rated.cell] = totals.cells[rated.cell]
+        if rated.distinct is not None:
+            self.writes.distinct.append(
+                event_rows.distinct_key(period_id, price.price_id, rated.cell, rated.distinct)
+            )
 
     def _bury(self, draft: EventDraft, error: Unpriceable) -> None:
         self.writes.dead_letters[draft.key] = DeadLetter(
@@ -343,35 +351,3 @@ class _Recording:
         firings = alerts.decide(books, organization_id=self.organization_id, at=self.at)
         ledger.post(books, at=self.at)
         return firings
-
-
-def _repeated(draft: EventDraft, known: _Known) -> Outcome:
-    if known.payload_hash == draft.payload_hash:
-        return Outcome(external_id=draft.external_id, status=Status.REPLAYED, charges=known.charges)
-    return Outcome(
-        external_id=draft.external_id,
-        status=Status.CONFLICT,
-        reason="conflict",
-        detail="Another event was recorded under this id; send a changed event under a new id.",
-    )
-
-
-def _blocked(draft: EventDraft, refusal: InsufficientCredit) -> Outcome:
-    needed, available = money.to_wire(refusal.needed), money.to_wire(refusal.available)
-    return Outcome(
-        external_id=draft.external_id,
-        status=Status.BLOCKED,
-        reason="insufficient_credit",
-        detail=f"The event costs {needed} and {available} is available; nothing was recorded.",
-        needed={"needed": needed, "available": available},
-    )
-
-
-def _charge(charged: Sequence[tuple[CatalogPrice, Rated]], debit: ledger.Debit) -> dict[str, str]:
-    return {
-        "asset": charged[0][0].asset_code,
-        "amount": money.to_wire(sum((each.amount for _, each in charged), money.ZERO)),
-        "overage": money.to_wire(sum(debit.overage, money.ZERO)),
-        "balance": money.to_wire(debit.balance),
-        "available": money.to_wire(debit.available),
-    }

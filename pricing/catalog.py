@@ -9,7 +9,7 @@ from typing import cast
 
 from pricing import filters
 from pricing.aggregation import AggregationName, MeterSpec
-from pricing.models import PlanVersion, Price, VersionState
+from pricing.models import PlanVersion, Price, Settle, VersionState
 from pricing.rating import CompiledPrice, compile_price
 
 
@@ -39,6 +39,21 @@ class CompiledPlan:
         """Return the prices whose meter counts events of this type."""
         return [p for p in self.prices if p.compiled.meter.event_type == event_type]
 
+    def price(self, price_id: uuid.UUID) -> CatalogPrice:
+        """Return one price of the version. Raises KeyError."""
+        for price in self.prices:
+            if price.price_id == price_id:
+                return price
+        raise KeyError(price_id)
+
+    def unique_counts_for(self, event_type: str) -> Collection[CatalogPrice]:
+        """Return those of them that have to know which values they have met."""
+        return [
+            price
+            for price in self.prices_for(event_type)
+            if price.compiled.meter.aggregation == "unique_count"
+        ]
+
 
 def meter_spec(price: Price) -> MeterSpec:
     """Return the price's meter as rating needs it."""
@@ -49,6 +64,15 @@ def meter_spec(price: Price) -> MeterSpec:
         aggregation=cast("AggregationName", meter.aggregation),
         value=meter.quantity_property,
         filter=filters.parse(meter.filters),
+    )
+
+
+def compiled_price(price: Price) -> CompiledPrice:
+    """Return a price ready for rating, saved or not. Raises price_form.PriceInvalid."""
+    return compile_price(
+        meter=meter_spec(price),
+        definition=price.definition,
+        settles_on_event=price.settle == Settle.ON_EVENT,
     )
 
 
@@ -67,7 +91,7 @@ def compiled_plan(version_id: uuid.UUID) -> CompiledPlan:
                 price_id=price.id,
                 asset_id=price.asset_id,
                 asset_code=price.asset.code,
-                compiled=compile_price(meter=meter_spec(price), definition=price.definition),
+                compiled=compiled_price(price),
             )
             for price in prices.order_by("meter__code", "asset__code")
         ),

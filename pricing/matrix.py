@@ -1,60 +1,237 @@
 """Matrices: a price by attributes of the event, such as model and speed.
 
-Each cell names a value for every dimension, or `*` for any. The most specific cell wins; between
-cells equally specific the one that is specific in an earlier dimension does.
+Each cell says for every dimension what it matches: one value, a range of numbers, or anything. The
+most specific cell wins: the one that names more dimensions; between equals, the one that is more
+specific in an earlier dimension, where a value is more specific than a range. A dimension is a
+property of the event, or an expression over its properties, such as the size of a prompt.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import IntEnum
+from typing import NamedTuple
 
+from accounts import money
 from pricing.charge_models import ChargeModel
-from pricing.properties import as_text
+from pricing.properties import Properties, as_number, as_text, reader
 
 ANY = "*"
+
+type ReadValue = Callable[[Properties], object]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """Numbers above `above` (or equal, with `from_inclusive`) up to `below` (`to_inclusive`)."""
+
+    above: Decimal | None = None
+    below: Decimal | None = None
+    from_inclusive: bool = False
+    to_inclusive: bool = False
+
+    def __post_init__(self) -> None:
+        if self.above is None and self.below is None:
+            raise ValueError("a range needs a bound")
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no number lies in it."""
+        if self.above is None or self.below is None:
+            return False
+        one_point = self.from_inclusive and self.to_inclusive
+        return self.above > self.below or (self.above == self.below and not one_point)
+
+    def contains(self, value: Decimal) -> bool:
+        """Whether `value` lies in the range."""
+        if self.above is not None and not (
+            value > self.above or (self.from_inclusive and value == self.above)
+        ):
+            return False
+        return self.below is None or (
+            value < self.below or (self.to_inclusive and value == self.below)
+        )
+
+    def overlaps(self, other: "Range") -> bool:
+        """Whether some number lies in both."""
+        return not self.meet(other).is_empty
+
+    def meet(self, other: "Range") -> "Range":
+        """Return the numbers that lie in both; `is_empty` when there are none."""
+        above, from_inclusive = max(self._start, other._start, key=_start_order)
+        below, to_inclusive = min(self._end, other._end, key=_end_order)
+        return Range(
+            above=above, below=below, from_inclusive=from_inclusive, to_inclusive=to_inclusive
+        )
+
+    @property
+    def _start(self) -> tuple[Decimal | None, bool]:
+        return self.above, self.from_inclusive
+
+    @property
+    def _end(self) -> tuple[Decimal | None, bool]:
+        return self.below, self.to_inclusive
+
+    def __str__(self) -> str:
+        lower = upper = ""
+        if self.above is not None:
+            lower = f"{'>=' if self.from_inclusive else '>'} {money.to_wire(self.above)}"
+        if self.below is not None:
+            upper = f"{'<=' if self.to_inclusive else '<'} {money.to_wire(self.below)}"
+        return " and ".join(filter(None, (lower, upper)))
+
+
+def _start_order(start: tuple[Decimal | None, bool]) -> tuple[Decimal, bool]:
+    bound, inclusive = start
+    return (Decimal("-Infinity") if bound is None else bound, not inclusive)
+
+
+def _end_order(end: tuple[Decimal | None, bool]) -> tuple[Decimal, bool]:
+    bound, inclusive = end
+    return (Decimal("Infinity") if bound is None else bound, inclusive)
+
+
+type Match = str | Range
+"""What a cell matches in one dimension: a value, `*` or a range."""
+
+
+class _Kind(IntEnum):
+    """How specific a match is."""
+
+    ANY = 0
+    RANGE = 1
+    VALUE = 2
+
+
+def _kind(match: Match) -> _Kind:
+    if isinstance(match, Range):
+        return _Kind.RANGE
+    return _Kind.ANY if match == ANY else _Kind.VALUE
+
+
+@dataclass(frozen=True, slots=True)
+class Dimension:
+    """An attribute a price depends on; `read` takes it from an event, None if it has none.
+
+    `expression` is how it was written; "" for the property called `name`.
+    """
+
+    name: str
+    read: ReadValue
+    expression: str = ""
+
+    @classmethod
+    def of_property(cls, name: str) -> "Dimension":
+        """Return the dimension that is the property called `name`."""
+        return cls(name, reader(name))
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One cell: the value of each dimension, in the matrix's order, and what it charges."""
+    """One cell: what it matches in each dimension, in the matrix's order, and what it charges.
 
-    match: tuple[str, ...]
+    `key` names the cell in running totals, for ever.
+    """
+
+    match: tuple[Match, ...]
     charge_model: ChargeModel
+    key: str
+
+
+class _Group(NamedTuple):
+    """Cells that match in the same way: by value in `places`, by range in others."""
+
+    values_in: tuple[int, ...]
+    ranges_in: tuple[int, ...]
+    cells: dict[tuple[str, ...], list[Cell]]
 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """All cells of a price. Raises ValueError for cells that could never match."""
+    """All cells of a price. Raises ValueError for cells that could never, or doubly, match."""
 
-    dimensions: tuple[str, ...]
+    dimensions: tuple[Dimension, ...]
     cells: Sequence[Cell]
-    _by_match: dict[tuple[str, ...], Cell] = field(init=False, repr=False, compare=False)
-    _masks: tuple[tuple[bool, ...], ...] = field(init=False, repr=False, compare=False)
+    _groups: tuple[_Group, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not self.dimensions or len(set(self.dimensions)) != len(self.dimensions):
+        names = [dimension.name for dimension in self.dimensions]
+        if not names or len(set(names)) != len(names):
             raise ValueError("dimensions must be named, each once")
-        by_match: dict[tuple[str, ...], Cell] = {}
+        kinds: dict[tuple[_Kind, ...], _Group] = {}
         for cell in self.cells:
             if len(cell.match) != len(self.dimensions):
                 raise ValueError("a cell matches on every dimension")
-            if cell.match in by_match:
-                raise ValueError("two cells match the same values")
-            by_match[cell.match] = cell
-        masks = {tuple(value != ANY for value in match) for match in by_match}
-        ordered = sorted(masks, key=lambda mask: (sum(mask), mask), reverse=True)
-        object.__setattr__(self, "_by_match", by_match)
-        object.__setattr__(self, "_masks", tuple(ordered))
+            pattern = tuple(_kind(each) for each in cell.match)
+            group = kinds.setdefault(pattern, _Group(*_places(pattern), {}))
+            _add(cell, group)
+        ordered = sorted(kinds, key=_specificity, reverse=True)
+        object.__setattr__(self, "_groups", tuple(kinds[pattern] for pattern in ordered))
 
-    def cell_for(self, properties: Mapping[str, object]) -> Cell | None:
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the dimensions, in order."""
+        return tuple(dimension.name for dimension in self.dimensions)
+
+    def cell_for(self, properties: Properties) -> Cell | None:
         """Return the cell that prices an event with these properties, or None."""
+        raw = [dimension.read(properties) for dimension in self.dimensions]
         # No cell names an empty value, so a missing property is met by a wildcard only.
-        values = [as_text(properties.get(dimension)) or "" for dimension in self.dimensions]
-        for mask in self._masks:
-            cell = self._by_match.get(
-                tuple(
-                    value if specific else ANY for value, specific in zip(values, mask, strict=True)
-                )
-            )
-            if cell is not None:
-                return cell
+        texts = [as_text(value) or "" for value in raw]
+        for group in self._groups:
+            candidates = group.cells.get(tuple([texts[place] for place in group.values_in]))
+            if candidates is None:
+                continue
+            if not group.ranges_in:
+                return candidates[0]
+            for cell in candidates:
+                if _in_ranges(cell, raw, group.ranges_in):
+                    return cell
+        return None
+
+
+def _places(pattern: tuple[_Kind, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    values = tuple(place for place, kind in enumerate(pattern) if kind is _Kind.VALUE)
+    ranges = tuple(place for place, kind in enumerate(pattern) if kind is _Kind.RANGE)
+    return values, ranges
+
+
+def _specificity(pattern: tuple[_Kind, ...]) -> tuple[int, tuple[_Kind, ...]]:
+    return sum(kind is not _Kind.ANY for kind in pattern), pattern
+
+
+def _add(cell: Cell, group: _Group) -> None:
+    values = tuple(str(cell.match[place]) for place in group.values_in)
+    others = group.cells.setdefault(values, [])
+    if any(overlap(cell.match, other.match) for other in others):
+        raise ValueError("two cells match the same values")
+    if any(isinstance(each, Range) and each.is_empty for each in cell.match):
+        raise ValueError("no number lies in the range of a cell")
+    others.append(cell)
+
+
+def overlap(one: Sequence[Match], other: Sequence[Match]) -> bool:
+    """Whether two equally specific matches meet in some event, so that neither would win."""
+    return all(
+        mine.overlaps(theirs)
+        if isinstance(mine, Range) and isinstance(theirs, Range)
+        else mine == theirs
+        for mine, theirs in zip(one, other, strict=True)
+    )
+
+
+def _in_ranges(cell: Cell, raw: Sequence[object], places: Sequence[int]) -> bool:
+    for place in places:
+        number = number_of(raw[place])
+        wanted = cell.match[place]
+        if number is None or not isinstance(wanted, Range) or not wanted.contains(number):
+            return False
+    return True
+
+
+def number_of(value: object) -> Decimal | None:
+    """Read a property as a number, also one written as a text; None for what is none."""
+    try:
+        return None if value is None else as_number(value)
+    except money.AmountInvalid:
         return None

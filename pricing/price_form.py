@@ -7,20 +7,28 @@
 Reading it checks everything and reports every mistake by the field it is in.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
-from typing import Any
 
-from accounts import money
-from pricing.charge_models import ChargeModel, PerUnit
+from accounts.money import ZERO
+from pricing import charge_model_form, matrix_form
+from pricing.aggregation import MeterSpec
+from pricing.charge_model_form import FIELDS_OF_MODELS
+from pricing.charge_models import ONE, ChargeModel, TermsInvalid, VolumeTiers
 from pricing.field_errors import FieldError
-from pricing.matrix import ANY, Cell, Matrix
+from pricing.field_reader import Reader
+from pricing.matrix import ANY, Matrix, Range, number_of
+from pricing.period_terms import Commitment, Conversion, PeriodBounds, Rounding, RoundingScope
+from pricing.price_terms import PriceTerms
 
-DIMENSIONS_MAX = 6
-CELLS_MAX = 10_000
-VALUE_LENGTH_MAX = 80
-_KNOWN_FIELDS = {"charge_model", "unit_amount", "unit_size", "rounding", "matrix"}
+__all__ = ["FieldError", "PriceInvalid", "check_against_meter", "parse_definition"]
+
+_AROUND = {
+    "unit_size", "rounding", "rounding_places", "rounding_scope", "included", "minimum_amount",
+    "maximum_amount", "commitment", "tiers_count", "matrix",
+}  # fmt: skip
+FIELDS = FIELDS_OF_MODELS | _AROUND | {"charge_model"}
+_OVER_ALL, _PER_CELL = "over_all_cells", "per_cell"
 
 
 class PriceInvalid(ValueError):
@@ -31,126 +39,172 @@ class PriceInvalid(ValueError):
         self.errors = errors
 
 
-@dataclass(slots=True)
-class _Reader:
-    """Reads fields and collects the mistakes, so that one answer names them all."""
-
-    errors: list[FieldError] = field(default_factory=list)
-
-    def fail(self, name: str, reason: str) -> None:
-        self.errors.append(FieldError(name, reason))
-
-    def amount(self, source: Mapping[str, Any], key: str, *, at: str = "") -> Decimal | None:
-        name = f"{at}{key}"
-        if key not in source:
-            self.fail(name, "is required")
-            return None
-        try:
-            value = money.parse(source[key])
-        except money.AmountInvalid as error:
-            self.fail(name, str(error))
-            return None
-        if value < 0:
-            self.fail(name, "must be zero or more")
-            return None
-        return value
-
-
-def parse_definition(definition: object) -> ChargeModel | Matrix:
+def parse_definition(definition: object) -> PriceTerms:
     """Read a price definition. Raises PriceInvalid naming every wrong field."""
-    reader = _Reader()
-    parsed = _read(reader, definition)
-    if reader.errors or parsed is None:
-        raise PriceInvalid(reader.errors)
-    return parsed
-
-
-def _read(reader: _Reader, definition: object) -> ChargeModel | Matrix | None:
     if not isinstance(definition, Mapping):
-        reader.fail("definition", "must be an object")
+        raise PriceInvalid([FieldError("definition", "must be an object")])
+    reader = Reader(definition)
+    terms = _read(reader)
+    if reader.errors or terms is None:
+        raise PriceInvalid(reader.errors)
+    return terms
+
+
+def _read(reader: Reader) -> PriceTerms | None:
+    reader.only(FIELDS, of="a price")
+    outer = _outer_model(reader)
+    inner = reader.object("matrix")
+    matrix = matrix_form.read(inner, outer=outer) if inner else None
+    charge_model = None
+    if inner is None or charge_model_form.has_terms(reader.source):
+        charge_model = charge_model_form.read(reader)
+    conversion = _read_conversion(reader)
+    included = reader.amount("included", ZERO)
+    if reader.errors or conversion is None or included is None:
         return None
-    for unknown in sorted(set(definition) - _KNOWN_FIELDS):
-        reader.fail(str(unknown), "is not a field of a price")
-    if definition.get("charge_model") != "per_unit":
-        reader.fail("charge_model", "must be per_unit")
-    round_up = _read_rounding(reader, definition)
-    unit_size = reader.amount({"unit_size": "1", **definition}, "unit_size")
-    if unit_size is not None and unit_size == 0:
-        reader.fail("unit_size", "must be above zero")
-    if definition.get("matrix") is not None:
-        if "unit_amount" in definition:
-            reader.fail("unit_amount", "belongs into the cells when there is a matrix")
-        return _read_matrix(reader, definition["matrix"], unit_size or Decimal(1), round_up)
-    unit_amount = reader.amount(definition, "unit_amount")
-    if reader.errors or unit_amount is None or unit_size is None:
+    bounds = _read_bounds(reader, charge_model if matrix is None else None, conversion)
+    tiers_count_all = _read_tiers_count(reader, matrix)
+    if reader.errors or bounds is None:
         return None
-    return PerUnit(unit_amount, unit_size, round_up)
+    return PriceTerms(
+        charge_model=charge_model,
+        matrix=matrix,
+        conversion=conversion,
+        included=included,
+        bounds=bounds,
+        tiers_count_all=tiers_count_all,
+    )
 
 
-def _read_rounding(reader: _Reader, definition: Mapping[str, Any]) -> bool:
-    rounding = definition.get("rounding", "none")
-    if rounding not in ("none", "up"):
-        reader.fail("rounding", "must be none or up")
-    return bool(rounding == "up")
+def _outer_model(reader: Reader) -> str:
+    """Return the price's charge model, for cells that do not name their own."""
+    name = reader.source.get("charge_model")
+    if name is None:
+        return ""
+    if not isinstance(name, str) or name not in charge_model_form.FIELDS:
+        known = ", ".join(charge_model_form.FIELDS)
+        if reader.has("matrix"):
+            reader.fail("charge_model", f"must be one of {known}")
+        return ""
+    return name
 
 
-def _read_matrix(
-    reader: _Reader,
-    source: object,
-    unit_size: Decimal,
-    round_up: bool,  # noqa: FBT001
-) -> Matrix | None:
-    if not isinstance(source, Mapping):
-        reader.fail("matrix", "must be an object with dimensions and cells")
+def _read_conversion(reader: Reader) -> Conversion | None:
+    unit_size = reader.amount("unit_size", ONE)
+    rounding = reader.choice("rounding", Rounding, Rounding.NONE)
+    places = reader.whole("rounding_places", 0)
+    scope = reader.choice("rounding_scope", RoundingScope, RoundingScope.TOTAL)
+    if unit_size is None or places is None:
         return None
-    dimensions = _read_dimensions(reader, source.get("dimensions"))
-    rows = source.get("cells")
-    if not isinstance(rows, list) or not rows or len(rows) > CELLS_MAX:
-        reader.fail("matrix.cells", f"must be a list of 1 to {CELLS_MAX} cells")
+    return reader.built(
+        lambda: Conversion(unit_size=unit_size, rounding=rounding, places=places, scope=scope),
+        TermsInvalid,
+    )
+
+
+def _read_bounds(
+    reader: Reader, charge_model: ChargeModel | None, conversion: Conversion
+) -> PeriodBounds | None:
+    commitment = None
+    inner = reader.object("commitment")
+    if inner is not None:
+        commitment = _read_commitment(inner, charge_model, conversion)
+    minimum = reader.amount("minimum_amount")
+    maximum = reader.amount("maximum_amount")
+    return reader.built(
+        lambda: PeriodBounds(commitment=commitment, minimum=minimum, maximum=maximum),
+        TermsInvalid,
+    )
+
+
+def _read_commitment(
+    reader: Reader, charge_model: ChargeModel | None, conversion: Conversion
+) -> Commitment | None:
+    reader.only({"units", "amount", "overage_factor", "true_up"}, of="a commitment")
+    factor = reader.amount("overage_factor", ONE)
+    true_up = reader.flag("true_up", default=True)
+    if reader.has("units") == reader.has("amount"):
+        reader.fail("amount", "a commitment is an amount or a number of units, one of the two")
         return None
-    cells: dict[tuple[str, ...], Cell] = {}
-    for number, row in enumerate(rows):
-        at = f"matrix.cells[{number}]."
-        match = _read_match(reader, row, dimensions, at=at)
-        unit_amount = reader.amount(row, "unit_amount", at=at) if match is not None else None
-        if match is not None and match in cells:
-            reader.fail(f"{at}match", "another cell matches the same values")
-        elif match is not None and unit_amount is not None and unit_size > 0:
-            cells[match] = Cell(match, PerUnit(unit_amount, unit_size, round_up))
-    return None if reader.errors else Matrix(dimensions, tuple(cells.values()))
-
-
-def _read_dimensions(reader: _Reader, source: object) -> tuple[str, ...]:
-    if (
-        not isinstance(source, list)
-        or not 1 <= len(source) <= DIMENSIONS_MAX
-        or not all(isinstance(name, str) and 0 < len(name) <= VALUE_LENGTH_MAX for name in source)
-        or len(set(source)) != len(source)
-    ):
-        reader.fail(
-            "matrix.dimensions",
-            f"must be a list of 1 to {DIMENSIONS_MAX} different property names",
-        )
-        return ()
-    return tuple(source)
-
-
-def _read_match(
-    reader: _Reader, row: object, dimensions: tuple[str, ...], *, at: str
-) -> tuple[str, ...] | None:
-    if not isinstance(row, Mapping) or not isinstance(row.get("match"), Mapping):
-        reader.fail(f"{at}match", "must be an object with a value for each dimension")
+    amount = reader.amount("amount")
+    if reader.has("units"):
+        amount = _cost_of_units(reader, charge_model, conversion)
+    if amount is None or factor is None:
         return None
-    for unknown in sorted(set(row) - {"match", "unit_amount"}):
-        reader.fail(f"{at}{unknown}", "is not a field of a cell")
-    values = row["match"]
-    for unknown in sorted(set(values) - set(dimensions)):
-        reader.fail(f"{at}match.{unknown}", "is not a dimension of this matrix")
-    match = tuple(values.get(dimension, ANY) for dimension in dimensions)
-    for dimension, value in zip(dimensions, match, strict=True):
-        if not isinstance(value, str) or not 0 < len(value) <= VALUE_LENGTH_MAX:
-            reader.fail(
-                f"{at}match.{dimension}", f"must be a text of 1 to {VALUE_LENGTH_MAX} characters"
+    return Commitment(amount=amount, overage_factor=factor, true_up=true_up)
+
+
+def _cost_of_units(
+    reader: Reader, charge_model: ChargeModel | None, conversion: Conversion
+) -> Decimal | None:
+    units = reader.amount("units")
+    if charge_model is None or charge_model.name in ("percentage", "dynamic"):
+        reader.fail("units", "have no price of their own here; commit to an amount")
+        return None
+    if units is None:
+        return None
+    if not charge_model.is_additive:
+        reader.fail("units", f"have no fixed price in {charge_model.name}; commit to an amount")
+        return None
+    return charge_model.cost(units * conversion.unit_size, conversion.unit_size)
+
+
+def _read_tiers_count(reader: Reader, matrix: Matrix | None) -> bool:
+    value = reader.source.get("tiers_count")
+    if value is None or value == _PER_CELL:
+        return False
+    if value != _OVER_ALL:
+        reader.fail("tiers_count", f"must be {_PER_CELL} or {_OVER_ALL}")
+        return False
+    if matrix is None:
+        reader.fail("tiers_count", "over_all_cells needs a matrix")
+        return False
+    for number, cell in enumerate(matrix.cells):
+        _refuse_pooled(reader, cell.charge_model, number)
+    return True
+
+
+def _refuse_pooled(reader: Reader, model: ChargeModel, number: int) -> None:
+    """Refuse what has no meaning when several cells share the way through the tiers."""
+    field = f"matrix.cells[{number}].tiers"
+    if model.name == "stairstep":
+        reader.fail(field, "one step for all cells is a price without a matrix")
+    if isinstance(model, VolumeTiers) and any(tier.flat_amount for tier in model.tiers):
+        reader.fail(field, "tiers that count over all cells cannot have flat amounts here")
+
+
+def check_against_meter(terms: PriceTerms, meter: MeterSpec) -> list[FieldError]:
+    """Return what makes no sense for events that `meter` counts, by field of the definition."""
+    errors = []
+    names = {"percentage": "percentage", "dynamic": "dynamic"}
+    for model in terms.charge_models():
+        if model.name in names and meter.aggregation not in ("sum", "count"):
+            errors.append(
+                FieldError("charge_model", f"{model.name} needs a meter that sums or counts events")
             )
-            return None
-    return match
+            break
+    if terms.matrix is not None:
+        errors += _cells_never_met(terms.matrix, meter)
+    return errors
+
+
+def _cells_never_met(matrix: Matrix, meter: MeterSpec) -> Iterator[FieldError]:
+    for place, dimension in enumerate(matrix.dimensions):
+        passed = None if dimension.expression else meter.filter.values_of(dimension.name)
+        if passed is None:
+            continue
+        for number, cell in enumerate(matrix.cells):
+            wanted = cell.match[place]
+            if wanted == ANY or (isinstance(wanted, str) and wanted in passed):
+                continue
+            if isinstance(wanted, Range) and _meets(wanted, passed):
+                continue
+            yield FieldError(
+                f"matrix.cells[{number}].match.{dimension.name}",
+                "can never match: the meter lets only other values pass",
+            )
+
+
+def _meets(wanted: Range, values: frozenset[str]) -> bool:
+    numbers = (number_of(value) for value in values)
+    return any(number is not None and wanted.contains(number) for number in numbers)

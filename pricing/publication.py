@@ -12,8 +12,10 @@ from django.db.models import Max
 
 from accounts import tenancy
 from accounts.models import User
+from pricing import catalog, settling
 from pricing.models import Plan, PlanVersion, Price, Settle, ShortfallPolicy, VersionState
-from pricing.price_form import PriceInvalid, parse_definition
+from pricing.price_form import PriceInvalid, check_against_meter, parse_definition
+from pricing.price_terms import PriceTerms
 
 
 class Problem(NamedTuple):
@@ -106,16 +108,38 @@ def _problems_of_price(price: Price, version: PlanVersion) -> Iterator[Problem]:
     owners = {price.organization_id, price.meter.organization_id, price.asset.organization_id}
     if owners != {version.organization_id}:
         yield Problem(where, "the price, its meter or its asset belongs to someone else")
-    if price.settle != Settle.ON_EVENT:
-        yield Problem(f"{where}.settle", "a price for each unit is charged on each event")
     # What credit does not cover is invoiced, and an invoice can only ask for a currency.
     if version.shortfall_policy == ShortfallPolicy.OVERAGE and not price.asset.is_currency:
         yield Problem(f"{where}.asset", f"{price.asset.code} is no currency and cannot be invoiced")
     try:
-        parse_definition(price.definition)
+        terms = parse_definition(price.definition)
     except PriceInvalid as error:
         for field, reason in error.errors:
             yield Problem(f"{where}.{field}", reason)
+        return
+    for field, reason in check_against_meter(terms, catalog.meter_spec(price)):
+        yield Problem(f"{where}.{field}", reason)
+    yield from _problems_of_settling(price, terms, where)
+
+
+def _problems_of_settling(price: Price, terms: PriceTerms, where: str) -> Iterator[Problem]:
+    against = settling.reason_against_on_event(price.meter.aggregation, terms)
+    if price.settle == Settle.ON_EVENT and against:
+        yield Problem(f"{where}.settle", against)
+    if not price.asset.is_currency and _asks_at_close(price, terms):
+        yield Problem(
+            f"{where}.asset",
+            f"{price.asset.code} is no currency: what this price asks for when the period closes "
+            "(usage settled at close, fixed amounts, minimums, commitments) cannot be invoiced",
+        )
+
+
+def _asks_at_close(price: Price, terms: PriceTerms) -> bool:
+    bounds = terms.bounds
+    committed = bounds.commitment is not None and bounds.commitment.true_up
+    return bool(
+        price.settle == Settle.AT_CLOSE or terms.standing_cost or bounds.minimum or committed
+    )
 
 
 def publish(*, version: PlanVersion, by: User | None, at: dt.datetime) -> PlanVersion:

@@ -1,13 +1,13 @@
 """What is different between two versions of a plan, price by price, in words for people."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from accounts import money
-from pricing.charge_models import ChargeModel, PerUnit
-from pricing.matrix import Matrix
-from pricing.models import PlanVersion, Price
+from pricing import price_words
+from pricing.models import PlanVersion, Price, Settle
 from pricing.price_form import PriceInvalid, parse_definition
+from pricing.price_words import Words
 
 
 class Change(NamedTuple):
@@ -41,30 +41,17 @@ def describe(version: PlanVersion) -> Iterator[tuple[str, str]]:
 
 
 def describe_price(price: Price) -> Iterator[tuple[str, str]]:
-    """Yield each cell of a price ("" without a matrix) and what it charges."""
+    """Yield each cell of a price ("" without a matrix), what it charges, and what surrounds it."""
     try:
-        charge = parse_definition(price.definition)
+        terms = parse_definition(price.definition)
     except PriceInvalid as invalid:
         yield "", f"not a price yet: {invalid}"
         return
-    if not isinstance(charge, Matrix):
-        yield "", _terms(charge, price)
-        return
-    for cell in charge.cells:
-        yield label_of(charge.dimensions, cell.match), _terms(cell.charge_model, price)
+    yield from price_words.describe(terms, words_of(price))
+    if price.settle == Settle.AT_CLOSE:
+        yield "settles", "when the period closes"
 
 
-def label_of(dimensions: Sequence[str], match: Sequence[str]) -> str:
-    """Write the values of a matrix cell, for example `model = opus, speed = *`."""
-    return ", ".join(f"{name} = {value}" for name, value in zip(dimensions, match, strict=True))
-
-
-def _terms(charge_model: ChargeModel, price: Price) -> str:
-    if not isinstance(charge_model, PerUnit):
-        return ", ".join(f"{name} {value}" for name, value in charge_model.describe().items())
-    amount = money.to_display(charge_model.unit_amount, scale=price.asset.scale)
-    unit = price.meter.unit or "unit"
-    size = money.to_display(charge_model.unit_size, scale=0)
-    block = unit if charge_model.unit_size == 1 else f"{size} × {unit}"
-    rounding = ", rounded up" if charge_model.round_up else ""
-    return f"{amount} {price.asset.code} per {block}{rounding}"
+def words_of(price: Price) -> Words:
+    """Return what a price is counted and paid in."""
+    return Words(price.asset.code, price.asset.scale, price.meter.unit)

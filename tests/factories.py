@@ -45,7 +45,9 @@ from metering.models import (
     AlertFiring,
     BillingPeriod,
     DeadLetter,
+    DistinctValue,
     Event,
+    PeriodCharge,
     RatedEvent,
     SpendAlert,
     UsageTotal,
@@ -59,6 +61,7 @@ from pricing.models import (
     Subscription,
     VersionState,
 )
+from pricing.period_charges import Kind
 from tests.clock import DAY, NOW, SINCE
 
 PASSWORD = "correct horse battery staple"
@@ -286,6 +289,7 @@ class BillingPeriodFactory(DjangoModelFactory[BillingPeriod]):
     subscription = SubFactory(SubscriptionFactory)
     organization = SelfAttribute("subscription.organization")
     customer = SelfAttribute("subscription.customer")
+    plan_version = SelfAttribute("subscription.plan_version")
     starts_at = _MARCH
     ends_at = _APRIL
 
@@ -299,6 +303,31 @@ class UsageTotalFactory(DjangoModelFactory[UsageTotal]):
     price = SubFactory(
         PriceFactory, plan_version__plan__organization=SelfAttribute("....organization")
     )
+
+
+class PeriodChargeFactory(DjangoModelFactory[PeriodCharge]):
+    class Meta:
+        model = PeriodCharge
+
+    period = SubFactory(BillingPeriodFactory, closed=True)
+    organization = SelfAttribute("period.organization")
+    price = SubFactory(
+        PriceFactory, plan_version__plan__organization=SelfAttribute("....organization")
+    )
+    kind = Kind.MINIMUM
+    amount = Decimal(10)
+
+
+class DistinctValueFactory(DjangoModelFactory[DistinctValue]):
+    class Meta:
+        model = DistinctValue
+
+    period = SubFactory(BillingPeriodFactory)
+    organization = SelfAttribute("period.organization")
+    price = SubFactory(
+        PriceFactory, plan_version__plan__organization=SelfAttribute("....organization")
+    )
+    value_hash = LazyFunction(uuid.uuid4)
 
 
 class EventFactory(DjangoModelFactory[Event]):

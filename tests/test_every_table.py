@@ -14,6 +14,7 @@ from accounts.models import (
     LedgerEntry,
     Organization,
 )
+from metering.models import PeriodCharge
 from pricing.models import Subscription
 from tests import factories
 from tests.clock import NOW
@@ -71,7 +72,8 @@ REFERENCES = [
 
 # What the other tenant's row must be for its tenant to be the one thing wrong with it.
 STATES: dict[tuple[type[models.Model], str], dict[str, Any]] = {
-    (Subscription, "plan_version"): {"published": True}
+    (Subscription, "plan_version"): {"published": True},
+    (PeriodCharge, "period"): {"closed": True},
 }
 
 

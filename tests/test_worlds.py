@@ -6,7 +6,7 @@ from django.db import DatabaseError, connection, transaction
 from factory.django import DjangoModelFactory
 
 from accounts.models import Organization
-from metering.ingestion import Status
+from metering.outcomes import Status
 from tests import factories, guarded_tables
 from tests.worlds import VideoWorld, open_video_world
 

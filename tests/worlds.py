@@ -15,7 +15,7 @@ from accounts.burndown import Category
 from accounts.models import Asset, CreditAccount, Customer, Organization
 from metering import event_drafts, ingestion
 from metering.event_drafts import EventDraft, InvalidDraft
-from metering.ingestion import Outcome
+from metering.outcomes import Outcome
 from pricing import publication, subscriptions
 from pricing.models import Meter, PlanVersion, ShortfallPolicy
 from tests.clock import NOW, SINCE

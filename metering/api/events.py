@@ -34,8 +34,8 @@ from metering.api.serializers import (
     OutcomeSerializer,
     charges_as_answered,
 )
-from metering.ingestion import Outcome, Status
 from metering.models import Event, RatedEvent
+from metering.outcomes import Outcome, Status
 
 CODES = {
     Status.RECORDED: 201,

@@ -7,7 +7,8 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from accounts.serializers import AmountField, StrictSerializer, TextField
-from metering.models import AlertFiring, DeadLetter, Event, SpendAlert
+from metering import explanations
+from metering.models import AlertFiring, DeadLetter, Event, RatedEvent, SpendAlert
 
 
 class EventDraftSchema(serializers.Serializer[Any]):
@@ -117,6 +118,16 @@ class LedgerLineSerializer(serializers.Serializer[Any]):
     at = serializers.DateTimeField()
 
 
+class StepSerializer(serializers.Serializer[Any]):
+    """A line of a working: so many units at a rate, plus a flat amount."""
+
+    label = serializers.CharField()  # type: ignore[assignment]
+    units = AmountField()
+    unit_amount = AmountField()
+    flat_amount = AmountField()
+    amount = AmountField()
+
+
 class RatedSerializer(serializers.Serializer[Any]):
     """What one price made of an event, with the working."""
 
@@ -126,7 +137,13 @@ class RatedSerializer(serializers.Serializer[Any]):
     quantity = AmountField()
     amount = AmountField()
     overage = AmountField()
-    working = serializers.DictField()
+    working = serializers.DictField(help_text="Where the period stood before the event.")
+    steps = serializers.SerializerMethodField(help_text="The amount, tier by tier.")
+
+    @extend_schema_field(StepSerializer(many=True))
+    def get_steps(self, rated: RatedEvent) -> list[dict[str, str]]:
+        """Return how the amount came about."""
+        return explanations.explain(rated)
 
 
 class EventDetailSerializer(EventSerializer):

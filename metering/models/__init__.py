@@ -3,12 +3,15 @@
 from metering.models.alerts import AlertFiring, SpendAlert
 from metering.models.billing_periods import BillingPeriod, UsageTotal
 from metering.models.events import DeadLetter, Event, RatedEvent
+from metering.models.period_charges import DistinctValue, PeriodCharge
 
 __all__ = [
     "AlertFiring",
     "BillingPeriod",
     "DeadLetter",
+    "DistinctValue",
     "Event",
+    "PeriodCharge",
     "RatedEvent",
     "SpendAlert",
     "UsageTotal",

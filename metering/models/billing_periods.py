@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import F, Func, Q
 
 from accounts.models import AmountField, Customer, TenantModel, guards
-from pricing.models import Price, Subscription
+from pricing.models import PlanVersion, Price, Subscription
 
 
 class BillingPeriod(TenantModel):
@@ -15,6 +15,12 @@ class BillingPeriod(TenantModel):
 
     subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="periods")
     customer = models.ForeignKey(Customer, on_delete=models.PROTECT, related_name="+")
+    plan_version = models.ForeignKey(
+        PlanVersion,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="What the period is priced by, also when the subscription has moved on.",
+    )
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True, blank=True)
@@ -64,8 +70,9 @@ class BillingPeriod(TenantModel):
                 IF (OLD.closed_at IS NOT NULL AND NEW.closed_at IS DISTINCT FROM OLD.closed_at)
                     OR NEW.starts_at <> OLD.starts_at OR NEW.ends_at <> OLD.ends_at
                     OR NEW.subscription_id <> OLD.subscription_id
-                    OR NEW.customer_id <> OLD.customer_id THEN
-                    RAISE EXCEPTION 'a billing period keeps its bounds and closes once'
+                    OR NEW.customer_id <> OLD.customer_id
+                    OR NEW.plan_version_id <> OLD.plan_version_id THEN
+                    RAISE EXCEPTION 'a billing period keeps its bounds and prices and closes once'
                         USING ERRCODE = 'integrity_constraint_violation';
                 END IF;
                 RETURN NEW;
@@ -116,10 +123,17 @@ class UsageTotal(TenantModel):
         Price, on_delete=models.PROTECT, related_name="+", db_constraint=False, db_index=False
     )
     cell = models.TextField(blank=True)
-    quantity = AmountField(default=0)
-    amount = AmountField(default=0)
-    overage = AmountField(default=0)
+    quantity = AmountField(default=0, help_text="The meter's running total, in raw units.")
+    billable = AmountField(default=0, help_text="The part of it that is not included.")
+    metered_amount = AmountField(
+        default=0, help_text="What it costs before commitments and maximums, also if not charged."
+    )
+    amount = AmountField(default=0, help_text="What its events were charged.")
+    overage = AmountField(default=0, help_text="The part of the amount no credit has paid.")
     events = models.BigIntegerField(default=0)
+    latest_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the newest of its events occurred."
+    )
 
     class Meta:
         constraints = [
@@ -127,7 +141,14 @@ class UsageTotal(TenantModel):
                 fields=["organization", "period", "price", "cell"],
                 name="usage_total_once_per_cell",
             ),
-            guards.not_nan("quantity", "amount", "overage", name="total_amounts_are_numbers"),
+            guards.not_nan(
+                "quantity",
+                "billable",
+                "metered_amount",
+                "amount",
+                "overage",
+                name="total_amounts_are_numbers",
+            ),
         ]
         triggers = [
             *guards.never_deleted("usage total"),

@@ -19,6 +19,12 @@ class ExactDecoder(json.JSONDecoder):
         super().__init__(parse_float=Decimal)
 
 
+def _next_position() -> models.Func:
+    """Return the number of a new event. Under its account's lock, it follows the one before."""
+    sequence = models.Value("metering_event_position")
+    return models.Func(sequence, function="nextval", output_field=models.BigIntegerField())
+
+
 class Event(models.Model):
     """One thing a customer's software did, exactly as the integrator reported it.
 
@@ -35,6 +41,10 @@ class Event(models.Model):
         db_index=False,
     )
     key = models.UUIDField()
+    position = models.BigIntegerField(
+        db_default=_next_position(),
+        help_text="Rises in the order in which a customer's events were rated.",
+    )
     source = models.CharField(max_length=200, blank=True)
     external_id = models.CharField(max_length=200)
     type = models.CharField(max_length=200)

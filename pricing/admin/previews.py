@@ -1,21 +1,21 @@
 """Previews: what a sample event would cost at prices that may not be saved yet."""
 
-import json
+import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
 from accounts import money
 from accounts.models import Asset
-from pricing import catalog, version_changes
+from pricing import catalog, price_words, version_changes
 from pricing.admin.property_lines import PropertyLinesField
 from pricing.aggregation import Unpriceable
-from pricing.matrix import Matrix
 from pricing.models import Meter, Price
-from pricing.rating import CompiledPrice, compile_price
+from pricing.rating import CompiledPrice, Span, Totals
 
 
 class SampleEventForm(forms.Form):
@@ -58,10 +58,7 @@ def preview(
 
     The prices need not be saved. Raises price_form.PriceInvalid for one that is no price.
     """
-    compiled = (
-        (price, compile_price(meter=catalog.meter_spec(price), definition=price.definition))
-        for price in prices
-    )
+    compiled = ((price, catalog.compiled_price(price)) for price in prices)
     return [
         _line(price, rates, properties)
         for price, rates in compiled
@@ -80,8 +77,10 @@ def totals(lines: Iterable[PreviewLine]) -> list[tuple[str, str]]:
 
 
 def _line(price: Price, compiled: CompiledPrice, properties: Mapping[str, Any]) -> PreviewLine:
+    now = timezone.now()
+    period = Span(now, now + dt.timedelta(days=30))
     try:
-        rated = compiled.rate(properties, lambda _cell: money.ZERO)
+        rated = compiled.rate(properties, Totals(), occurred_at=now, period=period)
     except Unpriceable as unpriceable:
         return PreviewLine(meter=price.meter, asset=price.asset, refusal=unpriceable.detail)
     cell = _label(compiled, rated.cell)
@@ -91,11 +90,13 @@ def _line(price: Price, compiled: CompiledPrice, properties: Mapping[str, Any]) 
         cost=rated.amount,
         quantity=money.to_display(rated.quantity, scale=0),
         cell=cell,
-        terms=dict(version_changes.describe_price(price))[cell],
+        terms=dict(version_changes.describe_price(price)).get(cell, ""),
     )
 
 
-def _label(compiled: CompiledPrice, cell: str) -> str:
-    if not isinstance(compiled.charge, Matrix):
+def _label(compiled: CompiledPrice, key: str) -> str:
+    matrix = compiled.terms.matrix
+    if matrix is None:
         return ""
-    return version_changes.label_of(compiled.charge.dimensions, json.loads(cell))
+    cell = next((each for each in matrix.cells if each.key == key), None)
+    return "anything else" if cell is None else price_words.label_of(matrix.names, cell.match)

@@ -9,8 +9,8 @@ from django.test.utils import CaptureQueriesContext
 from billing_site import self_check
 from metering import event_drafts, ingestion
 from metering.event_drafts import EventDraft, InvalidDraft
-from metering.ingestion import Status
 from metering.models import Event
+from metering.outcomes import Status
 from tests.clock import NOW
 from tests.worlds import VideoWorld, open_video_world
 

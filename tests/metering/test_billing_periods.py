@@ -6,8 +6,8 @@ import pytest
 
 from accounts.models import Customer
 from metering import billing_periods
-from metering.ingestion import Status
 from metering.models import BillingPeriod
+from metering.outcomes import Status
 from tests.clock import DAY, HOUR, NOW
 from tests.worlds import VideoWorld, open_video_world
 

@@ -103,11 +103,12 @@ class TestPeriods:
             "ends_at = ends_at + interval '1 hour'",
             "subscription_id = gen_random_uuid()",
             "customer_id = gen_random_uuid()",
+            "plan_version_id = gen_random_uuid()",
         ],
     )
     def test_a_period_closes_once_and_keeps_its_bounds(self, change: str) -> None:
         BillingPeriodFactory.create(closed=True)
-        with refused("keeps its bounds and closes once"):
+        with refused("keeps its bounds and prices and closes once"):
             run(f"UPDATE metering_billingperiod SET {change}")
 
     def test_a_period_is_never_deleted(self) -> None:

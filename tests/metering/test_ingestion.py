@@ -9,8 +9,9 @@ from accounts import ledger
 from accounts.burndown import Category
 from accounts.models import Asset, CreditAccount, LedgerEntry
 from billing_site import self_check
-from metering.ingestion import Status
+from metering import explanations
 from metering.models import BillingPeriod, DeadLetter, Event, RatedEvent, UsageTotal
+from metering.outcomes import Status
 from pricing import publication, subscriptions
 from pricing.models import Meter, Plan, Price, ShortfallPolicy
 from tests import guarded_tables
@@ -55,9 +56,10 @@ class TestRecorded:
     def test_the_working_tells_how_the_amount_came_about(self, video: VideoWorld) -> None:
         draft = video.minutes_of("standard", "2.5")
         video.record(draft)
-        working = RatedEvent.objects.get(event_key=draft.key).working
-        assert working["unit_amount"] == "0.40"
-        assert (working["quantity"], working["before"], working["amount"]) == ("2.5", "0", "1")
+        rated = RatedEvent.objects.select_related("price").get(event_key=draft.key)
+        [step] = explanations.explain(rated)
+        assert (step["units"], step["unit_amount"], step["amount"]) == ("2.5", "0.4", "1")
+        assert (rated.working["quantity"], rated.working["before"]) == ("2.5", "0")
 
 
 class TestRepeated:

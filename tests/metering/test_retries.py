@@ -7,7 +7,8 @@ import pytest
 from django.db import DatabaseError
 
 from metering import event_rows
-from metering.ingestion import ATTEMPTS, Status
+from metering.ingestion import ATTEMPTS
+from metering.outcomes import Status
 from tests.guarded_tables import run
 from tests.worlds import VideoWorld
 

@@ -8,8 +8,8 @@ import pytest
 
 from billing_site import self_check
 from metering.event_drafts import EventDraft
-from metering.ingestion import Outcome, Status
 from metering.models import Event, RatedEvent
+from metering.outcomes import Outcome, Status
 from tests.races.crowds import crowd_of
 from tests.worlds import VideoWorld, open_video_world
 

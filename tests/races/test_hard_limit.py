@@ -10,8 +10,8 @@ from django.db import IntegrityError
 from accounts import postings
 from billing_site import self_check
 from metering.event_drafts import EventDraft
-from metering.ingestion import Status
 from metering.models import AlertFiring, BillingPeriod, Event
+from metering.outcomes import Status
 from tests.clock import DAY, NOW
 from tests.factories import SpendAlertFactory
 from tests.races.crowds import crowd_of

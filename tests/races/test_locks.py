@@ -9,7 +9,7 @@ from django.db import transaction
 from accounts import ledger, tenancy
 from billing_site import self_check
 from metering import ingestion
-from metering.ingestion import Status
+from metering.outcomes import Status
 from tests.clock import NOW
 from tests.factories import CreditAccountFactory
 from tests.races.crowds import crowd_of

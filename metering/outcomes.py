@@ -1,0 +1,83 @@
+"""Outcomes: what became of one event, as the sender hears of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from accounts import ledger, money
+from accounts.books import InsufficientCredit
+from metering.event_drafts import EventDraft, FieldError, InvalidDraft
+from pricing.catalog import CatalogPrice
+from pricing.rating import Rated
+
+
+class Status(StrEnum):
+    """What became of one event."""
+
+    RECORDED = "recorded"
+    REPLAYED = "replayed"
+    BLOCKED = "blocked"
+    CONFLICT = "conflict"
+    INVALID = "invalid"
+    UNPRICED = "unpriced"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The answer to one event. `charges` as stored with it; `errors` say what to mend."""
+
+    external_id: str | None
+    status: Status
+    charges: Sequence[dict[str, str]] = ()
+    reason: str = ""
+    detail: str = ""
+    errors: Sequence[FieldError] = ()
+    needed: dict[str, str] = field(default_factory=dict)
+
+
+def invalid(draft: InvalidDraft) -> Outcome:
+    """Answer an event that cannot be recorded as it was sent."""
+    return Outcome(
+        external_id=draft.external_id,
+        status=Status.INVALID,
+        reason="invalid",
+        detail="The event is not valid.",
+        errors=draft.errors,
+    )
+
+
+def repeated(
+    draft: EventDraft, *, payload_hash: bytes, charges: Sequence[dict[str, str]]
+) -> Outcome:
+    """Answer an event whose key is known: as the first time, or with a conflict."""
+    if payload_hash == draft.payload_hash:
+        return Outcome(external_id=draft.external_id, status=Status.REPLAYED, charges=charges)
+    return Outcome(
+        external_id=draft.external_id,
+        status=Status.CONFLICT,
+        reason="conflict",
+        detail="Another event was recorded under this id; send a changed event under a new id.",
+    )
+
+
+def blocked(draft: EventDraft, refusal: InsufficientCredit) -> Outcome:
+    """Answer an event the customer cannot pay."""
+    needed, available = money.to_wire(refusal.needed), money.to_wire(refusal.available)
+    return Outcome(
+        external_id=draft.external_id,
+        status=Status.BLOCKED,
+        reason="insufficient_credit",
+        detail=f"The event costs {needed} and {available} is available; nothing was recorded.",
+        needed={"needed": needed, "available": available},
+    )
+
+
+def charge(charged: Sequence[tuple[CatalogPrice, Rated]], debit: ledger.Debit) -> dict[str, str]:
+    """Return what an event was charged in one asset, as it is answered and stored."""
+    return {
+        "asset": charged[0][0].asset_code,
+        "amount": money.to_wire(sum((each.amount for _, each in charged), money.ZERO)),
+        "overage": money.to_wire(sum(debit.overage, money.ZERO)),
+        "balance": money.to_wire(debit.balance),
+        "available": money.to_wire(debit.available),
+    }
