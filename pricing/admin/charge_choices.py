@@ -112,28 +112,3 @@ MODEL_FIELDS = tuple(dict.fromkeys(field for choice in CHOICES for field in choi
 def tier_main(charge_model: str) -> str:
     """Return what the number of a tier means; what has no tiers becomes graduated with them."""
     return (BY_CODE[charge_model].tier_main if charge_model in BY_CODE else "") or "unit_amount"
-
-
-def fits(charge_model: str, fields: frozenset[str]) -> bool:
-    """Whether a charge model asks for all of these fields, and gets what it cannot do without."""
-    if charge_model not in BY_CODE or not fields <= set(BY_CODE[charge_model].fields):
-        return False
-    match charge_model:
-        case "dynamic":
-            return bool(fields)
-        case "percentage":
-            return bool(fields & {"percentage", "tiers"})
-        case "package":
-            return "unit_amount" in fields
-        case _:
-            return fields == set(BY_CODE[charge_model].fields)
-
-
-def of_cell(outer: str, fields: frozenset[str]) -> str:
-    """Return the charge model of a cell that names none: the outer one, or what its fields say."""
-    if fits(outer, fields) or not fields:
-        return outer
-    for charge_model in ("per_unit", "graduated", "percentage", "flat", "dynamic", "package"):
-        if fits(charge_model, fields):
-            return charge_model
-    return outer

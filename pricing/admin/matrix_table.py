@@ -14,6 +14,7 @@ have columns of their own, named as in a definition (`package size`, `free event
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pricing import charge_model_form
 from pricing.admin import cell_texts, charge_choices, text_tables
 from pricing.admin.text_tables import Mistake, Row, TableInvalid
 from pricing.matrix import ANY
@@ -177,7 +178,7 @@ def charge_of(
     elif price:
         fields[charge_choices.BY_CODE[charge_model].main] = cell_texts.amount(price)
     fields |= terms or {}
-    effective = named or charge_choices.of_cell(outer, frozenset(fields))
+    effective = named or charge_model_form.inferred(fields, outer)
     if not price and effective != "dynamic":
         raise cell_texts.CellInvalid("is empty; write 0 for what is free")
     return ({"charge_model": effective} if effective != outer else {}) | fields
@@ -212,7 +213,7 @@ def written_match(cell: Mapping[str, Any], dimensions: Sequence[Any]) -> list[st
 def written_cell(cell: Mapping[str, Any], *, outer: str) -> dict[str, str]:
     """Return what a cell charges by column: its price, and whatever the price does not say."""
     fields = {key: each for key, each in cell.items() if key not in ("match", "charge_model")}
-    effective = cell.get("charge_model") or charge_choices.of_cell(outer, frozenset(fields))
+    effective = cell.get("charge_model") or charge_model_form.inferred(fields, outer)
     price = _price(fields, effective)
     terms = {
         column: str(fields[field])

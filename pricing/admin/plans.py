@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from accounts.tenant_admin import ReadOnlyTenantInline, TenantModelAdmin
 from pricing import publication
+from pricing.admin import comparisons
 from pricing.models import Plan, PlanVersion, VersionState
 
 
@@ -58,13 +59,23 @@ class PlanAdmin(TenantModelAdmin):
         return [VersionInline] if obj else []
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the button that opens a draft."""
+        """Add the button that opens a draft, and the page that compares versions."""
         draft = path(
             "<uuid:plan_id>/draft/",
             self.admin_site.admin_view(self.open_draft),
             name="pricing_plan_open_draft",
         )
-        return [draft, *super().get_urls()]
+        compare = path(
+            "<uuid:plan_id>/compare/",
+            self.admin_site.admin_view(self.compare),
+            name="pricing_plan_compare",
+        )
+        return [draft, compare, *super().get_urls()]
+
+    def compare(self, request: HttpRequest, plan_id: str) -> HttpResponse:
+        """Show two versions of the plan side by side."""
+        plan = get_object_or_404(self.get_queryset(request), id=plan_id)
+        return comparisons.show(self, request, plan)
 
     def open_draft(self, request: HttpRequest, plan_id: str) -> HttpResponse:
         """Go to the plan's draft, opened if there was none."""

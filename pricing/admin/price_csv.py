@@ -235,7 +235,7 @@ def _price(lines: Sequence[_Line], mistakes: list[Mistake]) -> PriceRow:
     return PriceRow(
         meter=first.get("meter"),
         asset=first.get("asset"),
-        settle=first.get("settle") or "on_event",
+        settle=first.get("settle"),
         definition=definition | ({"matrix": matrix} if places else {}),
         lines=[line.number for line in lines],
         own_lines=[line.number for line in cells.get((), [])],

@@ -64,8 +64,9 @@ class Drafted:
             return FieldMistake("tiers", self.tiers.place(tail, reason, main))
         if name == "commitment":
             return FieldMistake(_commitment_field(rest), Mistake(f"This {reason}."))
-        known = name in DEFAULTS or name in charge_choices.MODEL_FIELDS or name == "charge_model"
-        if known:
+        if name == "settle":
+            return FieldMistake(name, Mistake(f"{reason[:1].upper()}{reason[1:]}."))
+        if name in (*DEFAULTS, *charge_choices.MODEL_FIELDS, "charge_model"):
             return FieldMistake(name, Mistake(f"This {reason}."))
         return FieldMistake("", Mistake(f"{path} {reason}."))
 

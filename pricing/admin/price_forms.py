@@ -8,10 +8,9 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from accounts.tenant_admin import TenantForm
-from pricing.admin import charge_choices, price_fields, price_words
+from pricing.admin import charge_choices, price_checks, price_fields
 from pricing.admin.price_fields import FieldMistake, FieldsInvalid
 from pricing.models import Price
-from pricing.price_form import PriceInvalid, parse_definition
 
 ROUNDINGS = [
     ("none", "Exactly, a part costs its part"),
@@ -139,10 +138,8 @@ class PriceForm(TenantForm):
         except FieldsInvalid as invalid:
             self._refuse(invalid.mistakes)
             return cleaned
-        try:
-            parse_definition(drafted.definition)
-        except PriceInvalid as invalid:
-            self._refuse([drafted.place(*mistake) for mistake in invalid.errors])
+        mistakes = price_checks.mistakes_of(drafted.definition, cleaned["meter"], cleaned["settle"])
+        self._refuse([drafted.place(*mistake) for mistake in mistakes])
         self.instance.definition = drafted.definition
         return cleaned
 
@@ -157,9 +154,7 @@ class PriceForm(TenantForm):
     def summary(self) -> str:
         """Return the stored price in one line."""
         price: Price = self.instance
-        if price._state.adding:
-            return ""
-        return price_words.summary(price.definition, wording_of(price))
+        return "" if price._state.adding else price_checks.summary(price)
 
     @property
     def has_more_terms(self) -> bool:
@@ -171,10 +166,3 @@ class PriceForm(TenantForm):
         return any(self[name].errors for name in names) or any(
             value not in (None, "", plain.get(name, ""), "on") for name, value in values.items()
         )
-
-
-def wording_of(price: Price) -> price_words.Wording:
-    """Return what words about a price need to know."""
-    return price_words.Wording(
-        asset=price.asset.code, scale=price.asset.scale, unit=price.meter.unit
-    )

@@ -1,20 +1,24 @@
 """Prices that come as a whole: all of them are right and written, or none is."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from accounts.models import Asset
+from pricing.admin import price_checks
 from pricing.admin.text_tables import Mistake, TableInvalid
 from pricing.models import Meter, PlanVersion, Price, Settle
-from pricing.price_form import PriceInvalid, parse_definition
+from pricing.price_form import parse_definition
 
 type Place = Callable[[str, str], Mistake]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncomingPrice:
-    """A price to be written, and `place`, which says where a mistake of the price form stands."""
+    """A price to be written, and `place`, which says where a mistake of the price form stands.
+
+    Without `settle` it is charged on each event, or at close if it cannot be otherwise.
+    """
 
     meter: str
     asset: str
@@ -53,11 +57,10 @@ def write(
     here = {"organization": version.organization_id}
     meters = {meter.code: meter for meter in Meter.objects.filter(**here)}
     assets = {asset.code: asset for asset in Asset.objects.filter(**here)}
-    mistakes = [
-        mistake for each in incoming for mistake in _mistakes(each, set(meters), set(assets))
-    ]
+    mistakes = [mistake for each in incoming for mistake in _mistakes(each, meters, set(assets))]
     if mistakes:
         raise TableInvalid(mistakes)
+    settles = {id(each): each.settle or _usual(each, meters[each.meter]) for each in incoming}
     before = {
         (price.meter.code, price.asset.code): price
         for price in version.prices.select_related("meter", "asset")
@@ -73,11 +76,11 @@ def write(
                 asset=assets[each.asset],
             )
             written.added.append(str(price))
-        elif (price.definition, price.settle) == (each.definition, each.settle):
+        elif (price.definition, price.settle) == (each.definition, settles[id(each)]):
             continue
         else:
             written.changed.append(str(price))
-        price.definition, price.settle = each.definition, each.settle
+        price.definition, price.settle = each.definition, settles[id(each)]
         price.save()
     kept = {(each.meter, each.asset) for each in incoming}
     for price in removing:
@@ -87,16 +90,20 @@ def write(
     return written
 
 
-def _mistakes(price: IncomingPrice, meters: set[str], assets: set[str]) -> list[Mistake]:
+def _mistakes(price: IncomingPrice, meters: Mapping[str, Meter], assets: set[str]) -> list[Mistake]:
     mistakes = []
     if price.meter not in meters:
         mistakes.append(price.place("meter", f"“{price.meter}” is not the code of a meter"))
     if price.asset not in assets:
         mistakes.append(price.place("asset", f"“{price.asset}” is not the code of an asset"))
-    if price.settle not in Settle.values:
+    if price.settle and price.settle not in Settle.values:
         mistakes.append(price.place("settle", f"must be {' or '.join(Settle.values)}"))
-    try:
-        parse_definition(price.definition)
-    except PriceInvalid as invalid:
-        mistakes += [price.place(*mistake) for mistake in invalid.errors]
+    if price.meter in meters:
+        found = price_checks.mistakes_of(price.definition, meters[price.meter], price.settle)
+        mistakes += [price.place(*mistake) for mistake in found]
     return mistakes
+
+
+def _usual(price: IncomingPrice, meter: Meter) -> str:
+    terms = parse_definition(price.definition)
+    return Settle.AT_CLOSE if price_checks.reason_for_close(terms, meter) else Settle.ON_EVENT

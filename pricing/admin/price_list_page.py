@@ -17,7 +17,7 @@ from pricing.admin.price_imports import IncomingPrice
 from pricing.admin.price_list import PriceList
 from pricing.admin.text_tables import Mistake, TableInvalid
 from pricing.admin.version_pages import VersionPage
-from pricing.models import Aggregation, Meter, Price, Settle
+from pricing.models import Aggregation, Meter, Price
 
 
 class PriceListForm(forms.Form):
@@ -147,7 +147,7 @@ def _parsed(page: VersionPage, cleaned: dict[str, Any]) -> tuple[PriceList, list
         )
         mistakes += _mistakes(meter, column.meter)
         made.append(meter)
-        columns.append(price_list.dataclasses.replace(column, meter=code))
+        columns.append(dataclasses.replace(column, meter=code))
     if mistakes:
         raise TableInvalid(mistakes)
     return PriceList(dimensions=typed.dimensions, columns=columns), made
@@ -191,7 +191,7 @@ def _incoming(
             IncomingPrice(
                 meter=column.meter,
                 asset=asset.code,
-                settle=before.settle if before else Settle.ON_EVENT,
+                settle=before.settle if before else "",
                 definition=definition,
                 place=lambda path, reason, column=column: typed.mistake(column, path, reason),
             )

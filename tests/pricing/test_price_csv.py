@@ -87,7 +87,7 @@ def test_spreadsheets_of_all_countries_are_read(separator: str) -> None:
 
 def test_a_file_by_hand_needs_few_columns() -> None:
     (price,) = price_csv.read("meter,asset,where model,unit_amount\nm,USD,opus,$2\nm,USD,*,1\n")
-    assert price.settle == "on_event"
+    assert price.settle == ""
     assert price.definition == {
         "charge_model": "per_unit",
         "matrix": {
