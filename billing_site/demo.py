@@ -2,7 +2,6 @@
 
 import http.client
 import os
-import socket
 import sys
 import time
 from collections.abc import Callable
@@ -11,17 +10,13 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 from billing_site import embedded, programs, welcome
-from billing_site.processes import postgres, single_run, valkey
+from billing_site.processes import ports, postgres, single_run, valkey
 from billing_site.processes.output import PrefixedOutput
 from billing_site.supervisor import StopAskedError, Supervisor
 
 _FIRST_PORT = 8000
 _PORTS_TRIED = 100
 _SECONDS_TO_ANSWER = 90.0
-
-
-class PortTakenError(Exception):
-    """Something else listens on the port that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +32,7 @@ class Choices:
 def run(choices: Choices) -> None:
     """Run everything until somebody asks to stop, then stop everything.
 
-    Raises AlreadyRunningError, PortTakenError or ProgramFailedError when it cannot be started.
+    Raises AlreadyRunningError, ports.PortTakenError or ProgramFailedError when it cannot start.
     """
     started_at = time.monotonic()
     home = embedded.create_home()
@@ -45,8 +40,9 @@ def run(choices: Choices) -> None:
     with (
         single_run.claim(home / "demo.lock"),
         single_run.claim_for_children(home / "children.lock") as lock,
+        closing(_claim_port(choices)) as claimed,
     ):
-        port = _port(choices)
+        port = claimed.number
         around = programs.Surroundings(_environment(port), inherited=lock.fileno())
         output = PrefixedOutput(sys.stdout)
         try:
@@ -106,26 +102,11 @@ def _site(port: int) -> str:
     return f"http://localhost:{port}"
 
 
-def _port(choices: Choices) -> int:
-    """Return the port that was asked for, or the first free one."""
+def _claim_port(choices: Choices) -> ports.ClaimedPort:
+    """Claim the port that was asked for, or the first free one. Raises ports.PortTakenError."""
     if choices.port is not None:
-        if not _free(choices.host, choices.port):
-            raise PortTakenError(choices.port)
-        return choices.port
-    for port in range(_FIRST_PORT, _FIRST_PORT + _PORTS_TRIED):
-        if _free(choices.host, port):
-            return port
-    raise PortTakenError(_FIRST_PORT)
-
-
-def _free(host: str, port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, port))
-        except OSError:
-            return False
-    return True
+        return ports.claim_first(choices.host, [choices.port])
+    return ports.claim_first(choices.host, range(_FIRST_PORT, _FIRST_PORT + _PORTS_TRIED))
 
 
 def _answers(port: int) -> Callable[[], bool]:

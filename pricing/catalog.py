@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import cast
 
-from pricing import filters
-from pricing.aggregation import AggregationName, MeterSpec
+from pricing import expressions, filters
+from pricing.aggregation import AggregationName, MeterSpec, WeightedBy
 from pricing.models import PlanVersion, Price, Settle, VersionState
 from pricing.rating import CompiledPrice, compile_price
 
@@ -62,8 +62,9 @@ def meter_spec(price: Price) -> MeterSpec:
         code=meter.code,
         event_type=meter.event_type,
         aggregation=cast("AggregationName", meter.aggregation),
-        value=meter.quantity_property,
+        value=expressions.parse(meter.expression) if meter.expression else meter.quantity_property,
         filter=filters.parse(meter.filters),
+        weighted_by=cast("WeightedBy", meter.weighted_by),
     )
 
 

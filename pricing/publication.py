@@ -8,7 +8,7 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from django.db.models import Max
+from django.db.models import Max, Model, QuerySet
 
 from accounts import tenancy
 from accounts.models import User
@@ -16,6 +16,13 @@ from pricing import catalog, settling
 from pricing.models import Plan, PlanVersion, Price, Settle, ShortfallPolicy, VersionState
 from pricing.price_form import PriceInvalid, check_against_meter, parse_definition
 from pricing.price_terms import PriceTerms
+
+# What a copy has of its own; every other field is a term, and copied.
+_OF_ONE_VERSION = {
+    "id", "organization", "plan", "number", "state", "effective_from", "customer", "based_on",
+    "created_at", "published_at", "published_by",
+}  # fmt: skip
+_OF_ONE_CHILD = {"id", "plan_version"}
 
 
 class Problem(NamedTuple):
@@ -54,31 +61,36 @@ def open_draft(*, plan: Plan, at: dt.datetime) -> PlanVersion:
             created_at=at,
         )
         if newest is not None:
-            draft.billing_interval = newest.billing_interval
-            draft.shortfall_policy = newest.shortfall_policy
-            draft.overdraft_limit = newest.overdraft_limit
+            _copy_terms(newest, to=draft)
         draft.save(force_insert=True)
         if newest is not None:
-            _copy_prices(newest, to=draft)
+            _copy_children(newest, to=draft)
         return draft
 
 
 def newest_published(plan: Plan) -> PlanVersion | None:
-    """Return the published version with the highest number, if there is one."""
-    return plan.versions.filter(state=VersionState.PUBLISHED).order_by("-number").first()
+    """Return the public published version with the highest number, if there is one."""
+    published = plan.versions.filter(state=VersionState.PUBLISHED, customer=None)
+    return published.order_by("-number").first()
 
 
-def _copy_prices(version: PlanVersion, *, to: PlanVersion) -> None:
-    Price.objects.bulk_create(
-        Price(
-            organization_id=price.organization_id,
-            plan_version=to,
-            meter_id=price.meter_id,
-            asset_id=price.asset_id,
-            settle=price.settle,
-            definition=price.definition,
-        )
-        for price in version.prices.all()
+def _copy_terms(version: PlanVersion, *, to: PlanVersion) -> None:
+    for field in PlanVersion._meta.concrete_fields:
+        if field.name not in _OF_ONE_VERSION:
+            setattr(to, field.attname, getattr(version, field.attname))
+
+
+def _copy_children(version: PlanVersion, *, to: PlanVersion) -> None:
+    """Copy everything that hangs on a version."""
+    _copy_rows(version.prices.all(), to=to)
+    _copy_rows(version.included_credits.all(), to=to)
+    _copy_rows(version.entitlements.all(), to=to)
+
+
+def _copy_rows[Row: Model](rows: QuerySet[Row], *, to: PlanVersion) -> None:
+    fields = [f.attname for f in rows.model._meta.concrete_fields if f.name not in _OF_ONE_CHILD]
+    rows.model._default_manager.bulk_create(
+        rows.model(plan_version=to, **{name: getattr(row, name) for name in fields}) for row in rows
     )
 
 

@@ -54,10 +54,16 @@ from metering.models import (
 )
 from pricing.models import (
     Aggregation,
+    Coupon,
+    CouponRedemption,
+    Entitlement,
+    IncludedCredit,
     Meter,
     Plan,
     PlanVersion,
     Price,
+    PriceOverride,
+    ScheduledChange,
     Subscription,
     VersionState,
 )
@@ -258,6 +264,29 @@ class PriceFactory(DjangoModelFactory[Price]):
     definition = LazyFunction(lambda: {"charge_model": "per_unit", "unit_amount": "0.01"})
 
 
+class IncludedCreditFactory(DjangoModelFactory[IncludedCredit]):
+    """500 USD with each period of a draft."""
+
+    class Meta:
+        model = IncludedCredit
+
+    plan_version = SubFactory(PlanVersionFactory)
+    organization = SelfAttribute("plan_version.organization")
+    asset = SubFactory(AssetFactory, organization=SelfAttribute("..organization"))
+    amount = Decimal(500)
+
+
+class EntitlementFactory(DjangoModelFactory[Entitlement]):
+    """A feature that a draft switches on."""
+
+    class Meta:
+        model = Entitlement
+
+    plan_version = SubFactory(PlanVersionFactory)
+    organization = SelfAttribute("plan_version.organization")
+    feature = Sequence("feature_{}".format)
+
+
 class SubscriptionFactory(DjangoModelFactory[Subscription]):
     class Meta:
         model = Subscription
@@ -274,6 +303,59 @@ class SubscriptionFactory(DjangoModelFactory[Subscription]):
     )
     starts_at = SINCE
     anchor_date = SINCE.date()
+
+
+class ScheduledChangeFactory(DjangoModelFactory[ScheduledChange]):
+    """Another plan's version, from tomorrow on."""
+
+    class Meta:
+        model = ScheduledChange
+
+    subscription = SubFactory(SubscriptionFactory)
+    organization = SelfAttribute("subscription.organization")
+    customer = SelfAttribute("subscription.customer")
+    plan_version = SubFactory(
+        PlanVersionFactory,
+        published=True,
+        plan__organization=SelfAttribute("...organization"),
+    )
+    effective_at = NOW + DAY
+
+
+class CouponFactory(DjangoModelFactory[Coupon]):
+    """A quarter off the next bill."""
+
+    class Meta:
+        model = Coupon
+
+    organization = SubFactory(OrganizationFactory)
+    code = Sequence("COUPON-{}".format)
+    name = Sequence("Coupon {}".format)
+    percent = Decimal(25)
+
+
+class CouponRedemptionFactory(DjangoModelFactory[CouponRedemption]):
+    class Meta:
+        model = CouponRedemption
+
+    subscription = SubFactory(SubscriptionFactory)
+    organization = SelfAttribute("subscription.organization")
+    coupon = SubFactory(CouponFactory, organization=SelfAttribute("..organization"))
+    redeemed_at = NOW
+
+
+class PriceOverrideFactory(DjangoModelFactory[PriceOverride]):
+    """Half a cent for each unit."""
+
+    class Meta:
+        model = PriceOverride
+
+    customer = SubFactory(CustomerFactory)
+    organization = SelfAttribute("customer.organization")
+    plan = SubFactory(PlanFactory, organization=SelfAttribute("..organization"))
+    meter = SubFactory(MeterFactory, organization=SelfAttribute("..organization"))
+    asset = SubFactory(AssetFactory, organization=SelfAttribute("..organization"))
+    definition = LazyFunction(lambda: {"charge_model": "per_unit", "unit_amount": "0.005"})
 
 
 class BillingPeriodFactory(DjangoModelFactory[BillingPeriod]):

@@ -1,5 +1,6 @@
 """Rules that hold for every table, tried on each: a new table cannot be forgotten."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
 
@@ -15,10 +16,24 @@ from accounts.models import (
     Organization,
 )
 from metering.models import PeriodCharge
-from pricing.models import Subscription
+from pricing.models import (
+    Coupon,
+    Entitlement,
+    EntitlementKind,
+    PlanVersion,
+    ScheduledChange,
+    Subscription,
+)
 from tests import factories
 from tests.clock import NOW
-from tests.factories import CreditGrantFactory, EventFactory, OrganizationFactory, RatedEventFactory
+from tests.factories import (
+    CreditGrantFactory,
+    CustomerFactory,
+    EventFactory,
+    OrganizationFactory,
+    PlanVersionFactory,
+    RatedEventFactory,
+)
 from tests.guarded_tables import refused, run, unguarded
 
 pytestmark = pytest.mark.django_db
@@ -74,6 +89,19 @@ REFERENCES = [
 STATES: dict[tuple[type[models.Model], str], dict[str, Any]] = {
     (Subscription, "plan_version"): {"published": True},
     (PeriodCharge, "period"): {"closed": True},
+    (ScheduledChange, "plan_version"): {"published": True},
+}
+# What else the row must say for the other tenant's row to be the one thing wrong with it.
+COMPANIONS: dict[tuple[type[models.Model], str], Callable[[Organization], dict[str, Any]]] = {
+    (PlanVersion, "customer"): lambda own: {
+        "based_on": PlanVersionFactory.create(plan__organization=own)
+    },
+    (PlanVersion, "based_on"): lambda own: {"customer": CustomerFactory.create(organization=own)},
+    (Coupon, "asset"): lambda own: {"percent": 0, "amount": Decimal(5)},
+    (Entitlement, "meter"): lambda own: {
+        "kind": EntitlementKind.METERED,
+        "limit_per_period": Decimal(300),
+    },
 }
 
 
@@ -83,8 +111,9 @@ def test_a_row_refers_to_rows_of_its_own_tenant_only(model: type[models.Model], 
     parent = model._meta.get_field(name).related_model
     assert isinstance(parent, type)
     stranger = create(parent, **STATES.get((model, name), {}))
+    companions = COMPANIONS.get((model, name), lambda own: {})
     with refused("same_tenant|tenant|of its own customer"):
-        _insert(model, own, {name: stranger})
+        _insert(model, own, {name: stranger, **companions(own)})
 
 
 def _insert(model: type[models.Model], own: Organization, foreign: dict[str, Any]) -> None:

@@ -25,6 +25,7 @@ DOMAIN_MODULES = (
     "accounts/ledger.py",
     "accounts/customers.py",
     "accounts/api_keys.py",
+    "pricing/plan_import.py",
     "pricing/publication.py",
     "pricing/subscriptions.py",
     "metering/ingestion.py",

@@ -27,19 +27,6 @@ class PropertyLinesField(forms.Field):
         return parse(value or "")
 
 
-class PlainPropertyLinesField(PropertyLinesField):
-    """A mapping to plain texts, the way meters compare properties."""
-
-    def to_python(self, value: Any) -> dict[str, Any]:
-        """Read what was typed, and refuse lists and objects, which nothing is equal to."""
-        properties = super().to_python(value)
-        texts = {name: as_text(each) for name, each in properties.items()}
-        for name, text in texts.items():
-            if text is None:
-                raise ValidationError(f"{name} must be a text, a number, true or false.")
-        return texts
-
-
 def render(properties: Mapping[str, Any]) -> str:
     """Write properties as lines."""
     return "\n".join(f"{name} = {as_text(value)}" for name, value in properties.items())

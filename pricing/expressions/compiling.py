@@ -39,6 +39,7 @@ _PLACES_BEFORE_POINT = money.DIGITS - money.PLACES
 _EXACT_PLACES = money.WORKING_PRECISION - _PLACES_BEFORE_POINT - 4
 _STEADY = Decimal(1).scaleb(-60)
 _INEXACT = 10**6
+_DIVIDES_BY_ZERO = "the expression divides by zero"
 
 _COMPARE = {
     "<": operator.lt,
@@ -75,6 +76,8 @@ def _compile(node: Node) -> _Number:
             return _property(node)
         case Arithmetic():
             left, right = _compile(node.left), _compile(node.right)
+            if node.sign == "/" and right.is_constant and not right.compute({}):
+                raise ExpressionInvalid(_DIVIDES_BY_ZERO, position=node.position)
             number = _ARITHMETIC[node.sign](left, right)
             return _folded(node, number, left, right)
         case Call():
@@ -151,7 +154,7 @@ def _divided(left: _Number, right: _Number) -> _Number:
     def compute(event: Properties) -> Decimal:
         divisor = b(event)
         if not divisor:
-            raise ExpressionFailed("the expression divides by zero")
+            raise ExpressionFailed(_DIVIDES_BY_ZERO)
         return _bounded(a(event) / divisor)
 
     return _Number(compute, _INEXACT)

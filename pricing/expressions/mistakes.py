@@ -1,5 +1,7 @@
 """What can be wrong with an expression: as it is written, or with the event it meets."""
 
+_SHOWN = 16
+
 
 class ExpressionInvalid(ValueError):
     """The text is no expression.
@@ -11,6 +13,15 @@ class ExpressionInvalid(ValueError):
         super().__init__(f"at character {position}: {reason}" if position else reason)
         self.reason = reason
         self.position = position
+
+    def shown_in(self, text: str) -> str:
+        """Return a sentence for whoever typed `text`, with the place of the mistake marked."""
+        if self.position is None:
+            return f"The expression {self.reason}."
+        before, after = text[: self.position - 1], text[self.position - 1 :]
+        head = f"…{before[-_SHOWN:]}" if len(before) > _SHOWN else before
+        tail = f"{after[:_SHOWN]}…" if len(after) > _SHOWN else after
+        return f"Character {self.position}, “{head}▸{tail}”: {self.reason}."
 
 
 class ExpressionFailed(Exception):

@@ -1,13 +1,17 @@
 """Plans: what is sold at which price. A published version never changes again."""
 
 import pgtrigger
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
-from accounts.models import AmountField, Asset, TenantModel, User, guards
+from accounts.models import AmountField, Asset, Customer, TenantModel, User, guards
 from accounts.periods import Interval
 from pricing.models.meters import Meter, code_validator
+
+TRIAL_DAYS_MAX = 3660
+SEATS_MAX = 1_000_000
 
 
 class Plan(TenantModel):
@@ -15,6 +19,11 @@ class Plan(TenantModel):
 
     code = models.CharField(max_length=100, validators=[code_validator])
     name = models.CharField(max_length=200)
+    is_default = models.BooleanField(
+        "for new customers",
+        default=False,
+        help_text="New customers are put on this plan. At most one plan is.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
@@ -24,6 +33,12 @@ class Plan(TenantModel):
                 fields=["organization", "code"],
                 name="plan_code_once_per_organization",
                 violation_error_message="Another plan has this code.",
+            ),
+            models.UniqueConstraint(
+                fields=["organization"],
+                condition=Q(is_default=True),
+                name="one_default_plan_per_organization",
+                violation_error_message="Another plan is the one for new customers.",
             ),
             models.UniqueConstraint(fields=["organization", "id"], name="plan_of_tenant"),
         ]
@@ -47,8 +62,19 @@ class ShortfallPolicy(models.TextChoices):
     OVERDRAFT = "overdraft", "Let the balance go below zero, down to a limit"
 
 
+class FeeTiming(models.TextChoices):
+    """When a fee of a period is due."""
+
+    ADVANCE = "advance", "When the period begins"
+    ARREARS = "arrears", "When the period ends"
+
+
 class PlanVersion(TenantModel):
-    """One edition of a plan."""
+    """One edition of a plan: its terms here, its prices, credits and entitlements below it.
+
+    A fee is charged in its asset; without an asset there is none. A version with a `customer` is
+    private: it holds that customer's overrides, and is offered to nobody else.
+    """
 
     plan = models.ForeignKey(Plan, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField(default=1, editable=False)
@@ -69,6 +95,55 @@ class PlanVersion(TenantModel):
     overdraft_limit = AmountField(
         default=0, help_text="How far below zero a balance may go; only with overdraft."
     )
+    trial_days = models.PositiveSmallIntegerField(
+        default=0,
+        validators=[MaxValueValidator(TRIAL_DAYS_MAX)],
+        help_text="Days after sign-up without a base fee.",
+    )
+    base_fee_amount = AmountField("base fee", default=0, help_text="Of each billing period.")
+    base_fee_asset = models.ForeignKey(
+        Asset, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    base_fee_timing = models.CharField(
+        "base fee is due", max_length=16, choices=FeeTiming, default=FeeTiming.ADVANCE
+    )
+    seat_fee_amount = AmountField(
+        "fee per seat", default=0, help_text="Of each billing period, for each seat not included."
+    )
+    seat_fee_asset = models.ForeignKey(
+        Asset, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    included_seats = models.PositiveIntegerField(
+        default=0,
+        validators=[MaxValueValidator(SEATS_MAX)],
+        help_text="Seats that cost nothing beyond the base fee.",
+    )
+    seat_fee_timing = models.CharField(
+        "fee per seat is due", max_length=16, choices=FeeTiming, default=FeeTiming.ADVANCE
+    )
+    effective_from = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="Nobody is on it before; empty for when it is published.",
+    )
+    customer = models.ForeignKey(
+        Customer,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="private_versions",
+        help_text="The only customer it is for; empty for a version on sale.",
+    )
+    based_on = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="private_versions",
+        help_text="The public version a private one differs from.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
     published_by = models.ForeignKey(
@@ -83,7 +158,7 @@ class PlanVersion(TenantModel):
             ),
             models.UniqueConstraint(
                 fields=["organization", "plan"],
-                condition=Q(state=VersionState.DRAFT),
+                condition=Q(state=VersionState.DRAFT, customer=None),
                 name="one_draft_per_plan",
                 violation_error_message="This plan already has a draft; edit that one.",
             ),
@@ -99,7 +174,37 @@ class PlanVersion(TenantModel):
                 name="overdraft_limit_goes_with_overdraft",
                 violation_error_message="A limit below zero needs the overdraft policy.",
             ),
-            guards.not_nan("overdraft_limit", name="overdraft_limit_is_a_number"),
+            models.CheckConstraint(
+                condition=Q(trial_days__lte=TRIAL_DAYS_MAX) & Q(included_seats__lte=SEATS_MAX),
+                name="version_counts_are_bounded",
+            ),
+            models.CheckConstraint(
+                condition=Q(base_fee_amount=0)
+                | Q(base_fee_amount__gt=0, base_fee_asset__isnull=False),
+                name="base_fee_names_its_asset",
+                violation_error_message="A base fee is zero or more, in an asset.",
+            ),
+            models.CheckConstraint(
+                condition=Q(seat_fee_amount=0)
+                | Q(seat_fee_amount__gt=0, seat_fee_asset__isnull=False),
+                name="seat_fee_names_its_asset",
+                violation_error_message="A fee per seat is zero or more, in an asset.",
+            ),
+            models.CheckConstraint(
+                condition=Q(base_fee_timing__in=FeeTiming) & Q(seat_fee_timing__in=FeeTiming),
+                name="fee_timing_known",
+            ),
+            models.CheckConstraint(
+                condition=Q(customer=None, based_on=None)
+                | Q(customer__isnull=False, based_on__isnull=False),
+                name="private_version_is_based_on_another",
+            ),
+            guards.not_nan(
+                "overdraft_limit",
+                "base_fee_amount",
+                "seat_fee_amount",
+                name="version_amounts_are_numbers",
+            ),
         ]
         triggers = [
             pgtrigger.Protect(
@@ -117,6 +222,11 @@ class PlanVersion(TenantModel):
     def is_draft(self) -> bool:
         """Whether it may still be edited."""
         return self.state == VersionState.DRAFT
+
+    @property
+    def is_private(self) -> bool:
+        """Whether it is for one customer only."""
+        return self.customer_id is not None
 
 
 class Settle(models.TextChoices):

@@ -371,6 +371,7 @@ class TestMeters:
             "event_type": "called",
             "aggregation": "count",
             "filters": "status = ok\r\nregion = eu",
+            "weighted_by": "period",
         }
         browser.post(page(Meter, "add"), meter)
         saved = Meter.objects.get(code="good_calls")
@@ -381,7 +382,7 @@ class TestMeters:
     def test_a_sum_needs_a_property(self, browser: Client) -> None:
         meter = {"code": "m", "name": "M", "event_type": "called", "aggregation": "sum"}
         response = browser.post(page(Meter, "add"), meter)
-        assert b"A sum needs a property to add up" in response.content
+        assert b"Give a property to measure, or an expression." in response.content
 
     def test_what_a_published_price_counts_stays(self, video: VideoWorld, browser: Client) -> None:
         browser.post(

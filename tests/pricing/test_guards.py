@@ -135,9 +135,9 @@ class TestMeters:
             MeterFactory.create(code="tokens", organization=meter.organization)
 
     def test_a_sum_needs_a_property_and_a_count_has_none(self) -> None:
-        with refused("meter_sums_a_property_or_counts"):
+        with refused("meter_counts_or_measures_one_value"):
             MeterFactory.create(quantity_property="")
-        with refused("meter_sums_a_property_or_counts"):
+        with refused("meter_counts_or_measures_one_value"):
             MeterFactory.create(aggregation="count")
 
 

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 from django.core.exceptions import ValidationError
 
-from pricing.admin.property_lines import PlainPropertyLinesField, parse, render
+from pricing.admin.property_lines import PropertyLinesField, parse, render
 
 
 def test_lines_are_read() -> None:
@@ -38,12 +38,7 @@ def test_mistakes_are_named(text: str, error: str) -> None:
 
 
 def test_what_is_shown_is_read_back_the_same() -> None:
-    field = PlainPropertyLinesField()
+    field = PropertyLinesField()
     shown = field.prepare_value({"status": "ok", "cached": True, "size": 3})
     assert shown == "status = ok\ncached = true\nsize = 3"
     assert render(field.to_python(shown)) == shown
-
-
-def test_a_meter_cannot_ask_for_a_list() -> None:
-    with pytest.raises(ValidationError, match="tags must be a text"):
-        PlainPropertyLinesField().to_python('{"tags": ["a"]}')

@@ -13,6 +13,8 @@ from pricing.version_changes import Change, compare
 from tests.clock import NOW
 from tests.factories import (
     AssetFactory,
+    EntitlementFactory,
+    IncludedCreditFactory,
     MeterFactory,
     PlanFactory,
     PlanVersionFactory,
@@ -67,6 +69,21 @@ class TestOpenDraft:
         draft = publication.open_draft(plan=published.plan, at=NOW)
         assert (draft.billing_interval, draft.overdraft_limit) == ("year", Decimal(50))
         assert draft.shortfall_policy == ShortfallPolicy.OVERDRAFT
+
+    def test_everything_that_hangs_on_it_is_copied_too(self, price: Price) -> None:
+        version, usd = price.plan_version, price.asset
+        version.base_fee_amount, version.base_fee_asset = Decimal(20), usd
+        version.trial_days = 14
+        version.save()
+        IncludedCreditFactory.create(plan_version=version, asset=usd, priority=7)
+        EntitlementFactory.create(plan_version=version, feature="sso")
+        publication.publish(version=version, by=None, at=NOW)
+        draft = publication.open_draft(plan=version.plan, at=NOW)
+        assert (draft.base_fee_amount, draft.base_fee_asset) == (Decimal(20), usd)
+        assert (draft.trial_days, draft.published_at) == (14, None)
+        (credit,), (entitlement,) = draft.included_credits.all(), draft.entitlements.all()
+        assert (credit.amount, credit.asset, credit.priority) == (Decimal(500), usd, 7)
+        assert entitlement.feature == "sso"
 
     @pytest.mark.django_db(transaction=True)
     def test_two_who_open_at_once_get_the_same_draft(self) -> None:

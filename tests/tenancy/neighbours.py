@@ -41,6 +41,7 @@ OWN_CUSTOMER, OWN_EVENT, OWN_PLAN, OWN_ASSET = "only-customer", "only-event", "o
 # Texts by which rows find each other, or which both organizations are meant to share.
 _NAMES = {
     "external_id", "customer_external_id", "code", "event_type", "type", "quantity_property",
+    "expression",
     "slug", "source", "cell", "series", "time_zone", "password", "prefix",
 }  # fmt: skip
 

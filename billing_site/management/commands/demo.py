@@ -6,6 +6,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from billing_site import demo, embedded
+from billing_site.processes.ports import PortTakenError
 from billing_site.processes.single_run import AlreadyRunningError, LeftoversError
 from billing_site.supervisor import ProgramFailedError
 
@@ -42,7 +43,7 @@ class Command(BaseCommand):
                 " Stop that one first, or set DRAWDOWN_HOME to another folder."
             )
             raise CommandError(message, returncode=ALREADY_RUNNING) from holder
-        except demo.PortTakenError as port:
+        except PortTakenError as port:
             message = f"Something else is listening on port {port}; choose another with --port."
             raise CommandError(message) from port
         except (ProgramFailedError, LeftoversError) as error:
