@@ -61,6 +61,14 @@ def quantity(text: str) -> str:
     return money.to_wire(Decimal(scaled[1]).scaleb(_POWERS[scaled[2].lower()]))
 
 
+def short(text: str) -> str:
+    """Write a number of units so that `quantity` reads the same, a million as 1M."""
+    for letter, power in (("M", 6), ("K", 3)):
+        if text.isdecimal() and len(text) > power and text.endswith("0" * power):
+            return f"{text[:-power]}{letter}"
+    return text
+
+
 def read_match(text: str) -> str | dict[str, str]:
     """Return what a cell matches: a text, "*" or a range. Raises CellInvalid."""
     if text.startswith("\\"):

@@ -40,6 +40,47 @@ class PriceInline(StackedTenantInline):
         return 0 if obj and obj.prices.exists() else 1
 
 
+class IncludedCreditInline(StackedTenantInline):
+    """Credit that comes with a draft, to be edited."""
+
+    model = IncludedCredit
+    form = IncludedCreditForm
+    template = "admin/pricing/planversion/rows.html"
+    extra = 0
+    what_for = "Credit that comes with the plan, again and again."
+
+
+class EntitlementInline(StackedTenantInline):
+    """What customers of a draft may do, to be edited."""
+
+    model = Entitlement
+    form = EntitlementForm
+    template = "admin/pricing/planversion/rows.html"
+    extra = 0
+    what_for = "What customers may use: models, features, limits."
+
+
+class IncludedCreditListInline(ReadOnlyTenantInline):
+    """Included credit to be read."""
+
+    model = IncludedCredit
+    classes = ["plain-rows"]
+    fields = ["amount", "asset", "every", "per_seat", "expires", "rollover"]
+
+
+class EntitlementListInline(ReadOnlyTenantInline):
+    """Entitlements to be read."""
+
+    model = Entitlement
+    classes = ["plain-rows"]
+    fields = ["feature", "kind", "grants"]
+
+    @admin.display(description="Says")
+    def grants(self, entitlement: Entitlement) -> str:
+        """Return what it grants, by its kind."""
+        return version_words.grants(entitlement)
+
+
 class PriceListInline(ReadOnlyTenantInline):
     """Prices to be read: of a published version, or by someone who may not edit."""
 
@@ -86,8 +127,10 @@ class PlanVersionAdmin(TenantModelAdmin):
         return terms if obj.is_draft else [*terms, "published_at", "publisher"]
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
-        """Edit the prices of a draft, read those of a published version."""
-        return [PriceInline if self.has_change_permission(request, obj) else PriceListInline]
+        """Edit what hangs on a draft, read what hangs on a published version."""
+        if self.has_change_permission(request, obj):
+            return [PriceInline, IncludedCreditInline, EntitlementInline]
+        return [PriceListInline, IncludedCreditListInline, EntitlementListInline]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Drafts are opened on the page of their plan."""

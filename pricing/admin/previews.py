@@ -12,8 +12,7 @@ from django.utils import timezone
 from accounts import money
 from accounts.models import Asset
 from accounts.tenant_admin.amounts import AmountInput
-from pricing import catalog, period_charges, price_words, version_changes
-from pricing.admin import matrix_table
+from pricing import catalog, expressions, period_charges, price_words, version_changes
 from pricing.admin.property_lines import PropertyLinesField
 from pricing.aggregation import Unpriceable
 from pricing.charge_models import Step, Usage
@@ -75,22 +74,32 @@ class PreviewLine:
         return "" if self.refusal else money.to_display(self.cost, scale=self.asset.scale)
 
 
-def sample_for(prices: Iterable[Price]) -> dict[str, Any]:
+def sample_for(prices: Sequence[Price]) -> dict[str, Any]:
     """Return an event to start with, one that the first price counts; empty without prices."""
+    if not prices:
+        return {}
+    event_type = prices[0].meter.event_type
+    properties: dict[str, Any] = {}
     for price in prices:
-        meter = price.meter
-        properties = {
-            name: value for name, value in meter.filters.items() if isinstance(value, str)
-        }
-        if meter.quantity_property:
-            properties[meter.quantity_property] = "1000"
-        matrix = price.definition.get("matrix")
-        if matrix:
-            names = set(map(matrix_table.name_of, matrix["dimensions"]))
-            first = matrix["cells"][0]["match"]
-            properties |= {n: v for n, v in first.items() if n in names and isinstance(v, str)}
-        return {"event_type": meter.event_type, "properties": properties}
-    return {}
+        if price.meter.event_type == event_type:
+            properties = {**_wanted(price), **properties}
+    return {"event_type": event_type, "properties": properties}
+
+
+def _wanted(price: Price) -> dict[str, str]:
+    """Return properties that the price counts and that meet its first cell."""
+    meter = price.meter
+    wanted = {name: value for name, value in meter.filters.items() if isinstance(value, str)}
+    measured = {meter.quantity_property} if meter.quantity_property else set()
+    if meter.expression:
+        measured = set(expressions.parse(meter.expression).names)
+    wanted |= dict.fromkeys(sorted(measured), "1000")
+    matrix = price.definition.get("matrix")
+    if matrix:
+        names = [name for name in matrix["dimensions"] if isinstance(name, str)]
+        first = matrix["cells"][0]["match"]
+        wanted |= {name: first[name] for name in names if isinstance(first.get(name), str)}
+    return wanted
 
 
 def preview(

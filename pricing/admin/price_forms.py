@@ -119,6 +119,7 @@ class PriceForm(TenantForm):
     class Meta:
         model = Price
         fields = ["meter", "asset", "settle"]
+        labels = {"settle": "Charged"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         instance = kwargs.get("instance")
@@ -149,6 +150,12 @@ class PriceForm(TenantForm):
         for name in ("tiers", "matrix"):
             there = [mistake._asdict() for field, mistake in mistakes if field == name]
             self.fields[name].widget.attrs["data-mistakes"] = json.dumps(there)
+
+    @property
+    def chosen(self) -> charge_choices.Choice:
+        """Return the charge model as it is chosen now."""
+        value = str(self["charge_model"].value())
+        return charge_choices.BY_CODE.get(value, charge_choices.CHOICES[0])
 
     @property
     def summary(self) -> str:

@@ -10,6 +10,8 @@ from pricing.admin.text_tables import Mistake, TableInvalid
 from pricing.models import Meter, PlanVersion, Price, Settle
 from pricing.price_form import parse_definition
 
+_NAMED_MAX = 3
+
 type Place = Callable[[str, str], Mistake]
 
 
@@ -37,7 +39,7 @@ class Written:
 
     def __str__(self) -> str:
         parts = [
-            f"{len(names)} {word}"
+            f"{len(names)} {word}" if len(names) > _NAMED_MAX else f"{word} {', '.join(names)}"
             for word, names in (
                 ("added", self.added), ("changed", self.changed), ("removed", self.removed),
             )

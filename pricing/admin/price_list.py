@@ -173,7 +173,7 @@ def render(prices: Mapping[str, Mapping[str, Any]]) -> str:
             [
                 PER,
                 *[""] * (width - 1),
-                *(str(each.get("unit_size", 1)) for each in prices.values()),
+                *(cell_texts.short(str(each.get("unit_size", 1))) for each in prices.values()),
             ],
             *(
                 [*_told_apart(match), *(cells.get(match, "") for cells in columns.values())]
@@ -199,21 +199,21 @@ def _cells(definition: Mapping[str, Any]) -> dict[tuple[str, ...], str]:
     }
 
 
-def listable(prices: Mapping[str, Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Return the prices that one list can show: same dimensions, and nothing but a price a cell.
+def lists(prices: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Mapping[str, Any]]]:
+    """Sort prices into lists: those with the same dimensions and nothing but a price in each cell.
 
-    The dimensions are those that most prices have.
+    Returns, by the names of the dimensions, the definitions of each list; the longest list first.
+    Prices that no list can show are left out.
     """
-    candidates = {meter: each for meter, each in prices.items() if _is_plain(each)}
-    shapes = [_shape(each) for each in candidates.values()]
-    if not shapes:
-        return {}
-    usual = max(shapes, key=shapes.count)
-    return {meter: each for meter, each in candidates.items() if _shape(each) == usual}
+    found: dict[str, dict[str, Mapping[str, Any]]] = {}
+    for meter, definition in prices.items():
+        if _is_plain(definition):
+            found.setdefault(_shape(definition), {})[meter] = definition
+    return dict(sorted(found.items(), key=lambda each: -len(each[1])))
 
 
-def _shape(definition: Mapping[str, Any]) -> tuple[str, ...]:
-    return tuple(map(matrix_table.write_dimension, definition["matrix"]["dimensions"]))
+def _shape(definition: Mapping[str, Any]) -> str:
+    return ", ".join(map(matrix_table.write_dimension, definition["matrix"]["dimensions"]))
 
 
 def _is_plain(definition: Mapping[str, Any]) -> bool:

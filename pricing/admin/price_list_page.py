@@ -3,7 +3,9 @@
 import dataclasses
 import json
 import re
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -11,7 +13,7 @@ from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 
 from accounts.models import Asset
-from pricing.admin import price_imports, price_list, text_tables
+from pricing.admin import matrix_table, price_imports, price_list, text_tables
 from pricing.admin.price_forms import TableField
 from pricing.admin.price_imports import IncomingPrice
 from pricing.admin.price_list import PriceList
@@ -41,85 +43,112 @@ class PriceListForm(forms.Form):
     )
 
 
+class Listed(NamedTuple):
+    """One list of a version: the asset it is in, what tells its rows apart, and its prices."""
+
+    asset: Asset
+    by: str
+    prices: dict[str, Price]
+
+    @property
+    def address(self) -> str:
+        """Return the query under which the list is found."""
+        return "?" + urlencode({"asset": self.asset.code, "by": self.by})
+
+    @property
+    def title(self) -> str:
+        """Return what the list is called among the others."""
+        return f"{self.asset.code} by {self.by}" if self.by else f"New list in {self.asset.code}"
+
+    @property
+    def text(self) -> str:
+        """Return the list as it is edited; "" for a new one."""
+        if not self.prices:
+            return ""
+        definitions = {code: price.definition for code, price in self.prices.items()}
+        return price_list.render(definitions)
+
+
 def show(page: VersionPage) -> HttpResponse:
-    """Show the list in one asset, or write what was typed."""
+    """Show one list of a version, or write what was typed."""
     assets = list(Asset.objects.filter(organization=page.version.organization_id))
-    prices = list(page.version.prices.select_related("meter", "asset"))
-    asset = _chosen(page.request.GET.get("asset", ""), assets, prices)
-    listed = _listed(prices, asset)
+    # In the order they were made, which is the order in which they were typed.
+    prices = list(page.version.prices.select_related("meter", "asset").order_by("id"))
+    lists = _lists(prices, assets)
+    listed = _chosen(page, lists)
+    form = _form(prices, listed)
     if page.request.method == "POST":
         page.require_edit()
         form = PriceListForm(page.request.POST)
-        if form.is_valid() and asset and _save(page, form, asset, listed):
-            return HttpResponseRedirect(page.request.get_full_path())
-    else:
-        form = PriceListForm(initial={"prices": _text(listed), "event_type": _event_type(prices)})
+        if listed and form.is_valid() and (by := _save(page, form, listed)) is not None:
+            return HttpResponseRedirect("?" + urlencode({"asset": listed.asset.code, "by": by}))
     meters = Meter.objects.filter(organization=page.version.organization_id)
     known = [name.lower() for meter in meters for name in (meter.code, meter.name)]
     form.fields["prices"].widget.attrs |= {
         "data-meters": json.dumps(known),
         "data-names": "known-meters",
     }
-    text = _text(listed)
+    in_lists = [price for each in lists for price in each.prices.values()]
     return page.render(
         "price_list",
         "Price list",
         form=form,
-        asset=asset,
-        assets=assets,
+        listed=listed,
+        lists=lists,
         meters=meters,
-        table=text_tables.read(text) if text else [],
-        left_out=[
-            price for price in prices if price.asset == asset and price.meter.code not in listed
-        ],
+        table=text_tables.read(listed.text) if listed and listed.text else [],
+        left_out=[price for price in prices if price not in in_lists],
     )
 
 
-def _chosen(code: str, assets: list[Asset], prices: list[Price]) -> Asset | None:
-    """Return the asset that was asked for, or the one most prices are in, or the first."""
+def _lists(prices: Sequence[Price], assets: Sequence[Asset]) -> list[Listed]:
+    """Return every list there is, and a new one in each asset."""
+    lists = []
     for asset in assets:
-        if asset.code == code:
-            return asset
-    used = [price.asset for price in prices]
-    return max(assets, key=used.count, default=None)
+        here = {price.meter.code: price for price in prices if price.asset == asset}
+        found = price_list.lists({code: price.definition for code, price in here.items()})
+        lists += [
+            Listed(asset, by, {code: here[code] for code in definitions})
+            for by, definitions in found.items()
+        ]
+    return lists + [Listed(asset, "", {}) for asset in assets]
 
 
-def _listed(prices: list[Price], asset: Asset | None) -> dict[str, Price]:
-    here = {price.meter.code: price for price in prices if price.asset == asset}
-    listable = price_list.listable({code: price.definition for code, price in here.items()})
-    return {code: here[code] for code in listable}
+def _chosen(page: VersionPage, lists: Sequence[Listed]) -> Listed | None:
+    """Return the list that was asked for, or the first one."""
+    asked = (page.request.GET.get("asset"), page.request.GET.get("by"))
+    return next(
+        (each for each in lists if (each.asset.code, each.by) == asked),
+        lists[0] if lists else None,
+    )
 
 
-def _text(listed: dict[str, Price]) -> str:
-    if not listed:
-        return ""
-    return price_list.render({code: price.definition for code, price in listed.items()})
+def _form(prices: Sequence[Price], listed: Listed | None) -> PriceListForm:
+    event_type = prices[0].meter.event_type if prices else ""
+    text = listed.text if listed else ""
+    return PriceListForm(initial={"prices": text, "event_type": event_type})
 
 
-def _event_type(prices: list[Price]) -> str:
-    return prices[0].meter.event_type if prices else ""
-
-
-def _save(page: VersionPage, form: PriceListForm, asset: Asset, listed: dict[str, Price]) -> bool:
-    """Write the list; whether that could be done. Otherwise the form says why not."""
+def _save(page: VersionPage, form: PriceListForm, listed: Listed) -> str | None:
+    """Write the list and return what its rows are told apart by; None if the form says why not."""
     try:
         typed, meters = _parsed(page, form.cleaned_data)
-        incoming = _incoming(page, typed, asset, listed)
+        incoming = _incoming(page, typed, listed)
         # Meters that were made for a list that turns out wrong go with it.
         with transaction.atomic():
             for meter in meters:
                 meter.save()
-            removing = list(listed.values())
+            removing = list(listed.prices.values())
             written = price_imports.write(page.version, incoming, removing=removing)
     except TableInvalid as invalid:
         form.add_error("prices", [ValidationError(str(mistake)) for mistake in invalid.mistakes])
         there = json.dumps([mistake._asdict() for mistake in invalid.mistakes])
         form.fields["prices"].widget.attrs["data-mistakes"] = there
-        return False
+        return None
     page.admin.log_change(page.request, page.version, "prices")
     made = f" New meters: {', '.join(meter.code for meter in meters)}." if meters else ""
     page.admin.message_user(page.request, f"The price list is saved: {written}.{made}")
-    return True
+    return ", ".join(map(matrix_table.write_dimension, typed.dimensions))
 
 
 def _parsed(page: VersionPage, cleaned: dict[str, Any]) -> tuple[PriceList, list[Meter]]:
@@ -141,9 +170,12 @@ def _parsed(page: VersionPage, cleaned: dict[str, Any]) -> tuple[PriceList, list
             organization_id=organization,
             code=code,
             name=column.meter,
+            unit=_unit(code),
             event_type=cleaned["event_type"].strip(),
             aggregation=Aggregation.SUM,
             quantity_property=code,
+            # An event without the property is not counted, instead of being refused.
+            filters={code: {"exists": True}},
         )
         mistakes += _mistakes(meter, column.meter)
         made.append(meter)
@@ -157,6 +189,11 @@ def _code(name: str) -> str:
     return re.sub(r"[^a-z0-9.-]+", "_", name.casefold()).strip("_.-")[:100]
 
 
+def _unit(code: str) -> str:
+    """Return what one unit is called, judging by the code: a token for input_tokens."""
+    return code.rpartition("_")[2].removesuffix("s")[:50]
+
+
 def _mistakes(meter: Meter, column: str) -> list[Mistake]:
     if not meter.event_type:
         return [Mistake("is no meter yet; say below which events it counts.", 1, column)]
@@ -167,13 +204,11 @@ def _mistakes(meter: Meter, column: str) -> list[Mistake]:
     return []
 
 
-def _incoming(
-    page: VersionPage, typed: PriceList, asset: Asset, listed: dict[str, Price]
-) -> list[IncomingPrice]:
-    stored = page.version.prices.filter(asset=asset).select_related("meter")
-    unlisted = {price.meter.code for price in stored} - listed.keys()
+def _incoming(page: VersionPage, typed: PriceList, listed: Listed) -> list[IncomingPrice]:
+    stored = page.version.prices.filter(asset=listed.asset).select_related("meter")
+    unlisted = {price.meter.code for price in stored} - listed.prices.keys()
     mistakes = [
-        Mistake("has a price of another kind, which this list would overwrite.", 1, column.title)
+        Mistake("has a price outside this list, which it would overwrite.", 1, column.title)
         for column in typed.columns
         if column.meter in unlisted
     ]
@@ -181,7 +216,7 @@ def _incoming(
     for column in typed.columns:
         if not column.places:
             mistakes.append(Mistake("has no price in any row.", 1, column.title))
-        before = listed.get(column.meter)
+        before = listed.prices.get(column.meter)
         try:
             definition = price_list.definition_of(typed, column, before and before.definition)
         except TableInvalid as invalid:
@@ -190,7 +225,7 @@ def _incoming(
         incoming.append(
             IncomingPrice(
                 meter=column.meter,
-                asset=asset.code,
+                asset=listed.asset.code,
                 settle=before.settle if before else "",
                 definition=definition,
                 place=lambda path, reason, column=column: typed.mistake(column, path, reason),

@@ -1,4 +1,7 @@
-// Shows what the chosen charge model asks for and hides the rest. Without it everything shows.
+// Shows what a choice asks for and hides the rest; without it everything shows.
+//
+// data-when="kind=values metered" on an element: show it when the field `kind` of the same row, or
+// of the same form, has one of these values.
 "use strict";
 
 (() => {
@@ -9,42 +12,69 @@
     percentage: "up to,percent,flat",
   };
 
-  const chosen = (price) => price.querySelector("input[name$='-charge_model']:checked")?.value;
+  const rowOf = (element) => element.closest(".inline-related") ?? element.closest("form");
 
-  function show(price) {
-    const model = chosen(price);
-    for (const part of price.querySelectorAll("[data-for]")) {
-      const kept = part.matches(".errors") || part.querySelector(".errors");
-      part.hidden = !part.dataset.for.split(" ").includes(model) && !kept;
+  function valueOf(row, name) {
+    const fields = [...row.querySelectorAll(`[name="${name}"], [name$="-${name}"]`)];
+    const own = fields.filter((field) => rowOf(field) === row);
+    const chosen = own.find((field) => field.type !== "radio" || field.checked);
+    return chosen?.type === "checkbox" ? String(chosen.checked) : chosen?.value;
+  }
+
+  function show(row) {
+    for (const part of row.querySelectorAll("[data-when]")) {
+      if (rowOf(part) !== row) continue;
+      const [name, values] = part.dataset.when.split("=");
+      // A mistake is never hidden.
+      const hasMistake = part.matches(".errors") || Boolean(part.querySelector(".errors"));
+      part.hidden = !values.split(" ").includes(valueOf(row, name)) && !hasMistake;
     }
-    const tiers = price.querySelector("textarea[data-grid='tiers']");
-    if (tiers && TIER_COLUMNS[model]) {
+    const model = valueOf(row, "charge_model");
+    if (model && row.matches(".inline-related")) showModel(row, model);
+  }
+
+  function showModel(row, model) {
+    const tiers = row.querySelector("textarea[data-grid='tiers']");
+    if (tiers && TIER_COLUMNS[model] && tiers.dataset.columns !== TIER_COLUMNS[model]) {
       tiers.dataset.columns = TIER_COLUMNS[model];
       tiers.grid?.draw();
     }
+    const card = row.querySelector("input[name$='-charge_model']:checked")?.closest(".model-card");
+    if (!card) return;
+    row.querySelector("[data-model-title]").textContent = card.querySelector("strong").textContent;
+    row.querySelector("[data-model-sentence]").textContent = card.querySelector("span").textContent;
   }
 
-  // The choice opens on a new price, and folds to its title once it is made.
-  function setUp(price) {
-    // Copies of the blank price keep the mark of the blank in what refers to ids.
-    const number = /-(\d+)$/.exec(price.id)?.[1];
-    for (const each of price.querySelectorAll("[aria-describedby*='__prefix__']")) {
-      each.setAttribute("aria-describedby", each.getAttribute("aria-describedby").replaceAll("__prefix__", number));
-    }
-    for (const each of price.querySelectorAll("[id*='__prefix__']")) {
-      each.id = each.id.replaceAll("__prefix__", number);
-    }
-    price.addEventListener("change", (event) => {
-      if (event.target.name?.endsWith("-charge_model")) show(price);
-    });
-    show(price);
+  // Volume tiers and steps are known only at the end of a period: say so when they are chosen.
+  function settleAtClose(row, model) {
+    const settle = row.querySelector("select[name$='-settle']");
+    if (!settle || !["volume_tiers", "stairstep"].includes(model)) return;
+    settle.value = "at_close";
   }
 
-  for (const price of document.querySelectorAll(".price:not(.empty-form)")) setUp(price);
+  // Copies of the blank row keep the mark of the blank in what refers to ids.
+  function number(row) {
+    const index = /-(\d+)$/.exec(row.id)?.[1];
+    for (const name of ["id", "for", "aria-describedby"]) {
+      for (const each of row.querySelectorAll(`[${name}*="__prefix__"]`)) {
+        each.setAttribute(name, each.getAttribute(name).replaceAll("__prefix__", index));
+      }
+    }
+  }
+
+  const rows = () => document.querySelectorAll("form:has([data-when]), .inline-related:not(.empty-form)");
+  for (const row of rows()) show(row);
+  document.addEventListener("change", (event) => {
+    const row = rowOf(event.target);
+    if (!row || !event.target.name) return;
+    if (event.target.name.endsWith("-charge_model")) settleAtClose(row, event.target.value);
+    if (event.target.matches("select, input[type=radio], input[type=checkbox]")) show(row);
+  });
   document.addEventListener("formset:added", (event) => {
-    if (!event.target.matches(".price")) return;
-    setUp(event.target);
-    event.target.querySelector("details").open = true;
-    event.target.querySelector("select")?.focus();
+    const row = event.target;
+    number(row);
+    show(row);
+    for (const fold of row.querySelectorAll(".price-fold, .price-models")) fold.open = true;
+    row.querySelector("select, input:not([type=hidden])")?.focus();
   });
 })();

@@ -117,15 +117,20 @@ def test_mistakes_of_the_price_form_find_their_row(path: str, where: str) -> Non
 
 def test_only_prices_of_one_shape_share_a_list() -> None:
     by_model = definitions_of(LIST)
-    others: dict[str, dict[str, Any]] = {
-        "plain": {"charge_model": "per_unit", "unit_amount": "1"},
-        "speed": {"matrix": {"dimensions": ["speed"], "cells": []}},
-        "packs": {
-            "matrix": {
-                "dimensions": ["model"],
-                "cells": [{"match": {"model": "a"}, "unit_amount": "1", "package_size": "9"}],
-            }
+    by_speed = {
+        "charge_model": "per_unit",
+        "matrix": {
+            "dimensions": ["speed"],
+            "cells": [{"match": {"speed": "fast"}, "unit_amount": "1"}],
         },
     }
-    assert price_list.listable({**others, **by_model}) == by_model
-    assert price_list.listable({"plain": others["plain"]}) == {}
+    packs = {
+        "matrix": {
+            "dimensions": ["model"],
+            "cells": [{"match": {"model": "a"}, "unit_amount": "1", "package_size": "9"}],
+        }
+    }
+    plain = {"charge_model": "per_unit", "unit_amount": "1"}
+    prices = {"plain": plain, "packs": packs, "video": by_speed, **by_model}
+    found = price_list.lists(prices)
+    assert list(found.items()) == [("model", by_model), ("speed", {"video": by_speed})]
