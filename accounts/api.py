@@ -6,7 +6,7 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import customers, ledger, money, pagination
+from accounts import customers, idempotency, ledger, money, pagination
 from accounts.authentication import HasScope, organization_of
 from accounts.models import Asset, CreditAccount, CreditGrant, Customer, Scope
 from accounts.problems import Problem
@@ -143,8 +143,10 @@ def customer_balance(request: Request, external_id: str) -> Response:
     responses={201: GrantSerializer, 409: OpenApiResponse(description="Granted before.")},
 )
 @pagination.documented
+@idempotency.documented
 @api_view(["GET", "HEAD", "POST"])
 @permission_classes([_READ_AND_WRITE])
+@idempotency.idempotent
 def grant_list(request: Request, external_id: str) -> Response:
     """List a customer's grants, newest first, or give credit."""
     customer = customer_or_404(request, external_id)

@@ -100,10 +100,9 @@ def _subscribe(request: Request, wanted: dict[str, Any]) -> Response:
     try:
         if plan is None:
             raise subscriptions.NothingPublished
-        version = subscriptions.newest_version(plan)
-        subscription = subscriptions.subscribe(
-            customer=customer, plan_version=version, at=timezone.now()
-        )
+        now = timezone.now()
+        version = subscriptions.newest_version(plan, at=now)
+        subscription = subscriptions.subscribe(customer=customer, plan_version=version, at=now)
     except subscriptions.NothingPublished as error:
         reason = "is not a plan with a published version"
         raise Problem(

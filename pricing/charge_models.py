@@ -379,3 +379,10 @@ class Stairstep(_Tiered):
         index = self._tier_of(usage.after, size)
         flat = self.tiers[index].flat_amount
         return [Step(self._label(index), usage.after / size, ZERO, flat, flat)]
+
+    def describe(self) -> dict[str, object]:
+        """Return the model and its terms as the price form writes them."""
+        tiers = [_tier_terms(tier) for tier in self.tiers]
+        for terms in tiers:
+            del terms["unit_amount"]
+        return {"charge_model": self.name, "tiers": tiers}

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from accounts.models import Asset
-from pricing import plan_form
+from pricing import filters, plan_form
 from pricing.models import Entitlement, IncludedCredit, Meter, PlanVersion, Price
 from pricing.plan_document import (
     AssetTerms,
@@ -139,5 +139,15 @@ def meter_terms(meter: Meter) -> MeterTerms:
         event_type=meter.event_type,
         aggregation=meter.aggregation,
         quantity_property=meter.quantity_property,
-        filters=meter.filters,
+        expression=meter.expression,
+        filters=_canonical(meter.filters),
+        weighted_by=meter.weighted_by,
     )
+
+
+def _canonical(stored: dict[str, Any]) -> dict[str, Any]:
+    """Return filters in their one form, and those that nobody can read as they are stored."""
+    try:
+        return filters.parse(stored).to_json()
+    except filters.FilterInvalid:
+        return stored

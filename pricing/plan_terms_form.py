@@ -13,6 +13,7 @@ from django.db.models import TextChoices
 
 from accounts import money
 from accounts.money import ZERO
+from pricing import expressions, filters
 from pricing.field_reader import Reader
 from pricing.models import (
     Aggregation,
@@ -21,6 +22,7 @@ from pricing.models import (
     Expiry,
     FeeTiming,
     Rollover,
+    WeightedBy,
     code_validator,
 )
 from pricing.models.plan_terms import EXPIRES_AFTER_DAYS_MAX
@@ -75,6 +77,15 @@ def text(reader: Reader, name: str, *, longest: int) -> str:
         reader.fail(name, "is required")
         return ""
     return reader.text(name, longest=longest)
+
+
+def optional_text(reader: Reader, name: str, *, longest: int) -> str:
+    """Return a text that may be empty or absent."""
+    return reader.text(name, longest=longest) if _given(reader, name) else ""
+
+
+def _given(reader: Reader, name: str) -> bool:
+    return reader.source.get(name) not in (None, "")
 
 
 def choice(reader: Reader, name: str, choices: type[TextChoices], default: str | None) -> str:
@@ -256,14 +267,15 @@ def read_asset(reader: Reader) -> AssetTerms:
     asset = asset_code(reader, "code")
     return AssetTerms(
         code=asset,
-        name=reader.text("name", longest=100) or asset,
+        name=optional_text(reader, "name", longest=100) or asset,
         scale=whole(reader, "scale", most=money.PLACES),
         is_currency=reader.flag("is_currency", default=True),
     )
 
 
 _METER_FIELDS = {
-    "code", "name", "unit", "event_type", "aggregation", "quantity_property", "filters",
+    "code", "name", "unit", "event_type", "aggregation", "quantity_property", "expression",
+    "filters", "weighted_by",
 }  # fmt: skip
 
 
@@ -271,22 +283,63 @@ def read_meter(reader: Reader) -> MeterTerms:
     """Read a meter the plan needs."""
     reader.only(_METER_FIELDS, of="a meter")
     aggregation = choice(reader, "aggregation", Aggregation, Aggregation.SUM)
-    quantity_property = reader.text("quantity_property", longest=PROPERTY_LENGTH_MAX)
-    if aggregation == Aggregation.COUNT and quantity_property:
-        reader.fail("quantity_property", "a count takes none")
-    if aggregation == Aggregation.SUM and not quantity_property:
-        reader.fail("quantity_property", "is required for a sum")
-    filters = reader.object("filters")
+    weighted_by = choice(reader, "weighted_by", WeightedBy, WeightedBy.PERIOD)
+    if weighted_by != WeightedBy.PERIOD and aggregation != Aggregation.WEIGHTED_SUM:
+        reader.fail("weighted_by", "goes with aggregation: weighted_sum only")
+    quantity_property = optional_text(reader, "quantity_property", longest=PROPERTY_LENGTH_MAX)
+    expression = _read_expression(reader)
+    _check_value(reader, aggregation)
     meter = code(reader, "code")
     return MeterTerms(
         code=meter,
-        name=reader.text("name", longest=NAME_LENGTH_MAX) or meter,
-        unit=reader.text("unit", longest=50),
+        name=optional_text(reader, "name", longest=NAME_LENGTH_MAX) or meter,
+        unit=optional_text(reader, "unit", longest=50),
         event_type=text(reader, "event_type", longest=NAME_LENGTH_MAX),
         aggregation=aggregation,
         quantity_property=quantity_property,
-        filters=as_texts(dict(filters.source)) if filters else {},
+        expression=expression,
+        filters=_read_filters(reader),
+        weighted_by=weighted_by,
     )
+
+
+def _read_expression(reader: Reader) -> str:
+    if not _given(reader, "expression"):
+        return ""
+    try:
+        return str(expressions.parse(reader.source["expression"]))
+    except expressions.ExpressionInvalid as error:
+        reader.fail("expression", str(error))
+        return ""
+
+
+def _check_value(reader: Reader, aggregation: str) -> None:
+    """Refuse a meter that measures nothing, or two things at once."""
+    by_property, by_expression = (
+        _given(reader, name) for name in ("quantity_property", "expression")
+    )
+    if aggregation == Aggregation.COUNT:
+        for name in ("quantity_property", "expression"):
+            if _given(reader, name):
+                reader.fail(name, "a count takes none")
+    elif aggregation == Aggregation.UNIQUE_COUNT and by_expression:
+        reader.fail("expression", "different values are told apart by a property")
+    elif by_property and by_expression:
+        reader.fail("expression", "give a property or an expression, not both")
+    elif not by_property and not by_expression:
+        reader.fail("quantity_property", f"a meter of {aggregation} needs one, or an expression")
+
+
+def _read_filters(reader: Reader) -> dict[str, Any]:
+    if not reader.has("filters"):
+        return {}
+    try:
+        return filters.parse(reader.source["filters"]).to_json()
+    except filters.FilterInvalid as invalid:
+        for error in invalid.errors:
+            inner = "filters" if error.field == "filters" else f"filters.{error.field}"
+            reader.fail(inner, error.reason)
+        return {}
 
 
 def write_row(row: Any) -> dict[str, Any]:

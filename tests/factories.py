@@ -38,6 +38,7 @@ from accounts.models import (
     PortalMembership,
     Role,
     Scope,
+    StoredAnswer,
     User,
 )
 from invoicing.models import Invoice, InvoiceLine, InvoiceState, NumberSeries
@@ -489,6 +490,17 @@ class AlertFiringFactory(DjangoModelFactory[AlertFiring]):
     epoch = Sequence(lambda n: n + 1)
     balance = Decimal(49)
     fired_at = NOW
+
+
+class StoredAnswerFactory(DjangoModelFactory[StoredAnswer]):
+    class Meta:
+        model = StoredAnswer
+
+    organization = SubFactory(OrganizationFactory)
+    key = Sequence("key-{}".format)
+    fingerprint = LazyFunction(uuid.uuid4)
+    status = 201
+    content = "{}"
 
 
 class NumberSeriesFactory(DjangoModelFactory[NumberSeries]):

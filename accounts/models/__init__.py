@@ -20,6 +20,7 @@ from accounts.models.organizations import (
     TenantQuerySet,
     User,
 )
+from accounts.models.stored_answers import StoredAnswer
 
 __all__ = [
     "EDITING_ROLES",
@@ -40,6 +41,7 @@ __all__ = [
     "PortalMembership",
     "Role",
     "Scope",
+    "StoredAnswer",
     "TenantModel",
     "TenantQuerySet",
     "User",

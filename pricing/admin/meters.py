@@ -6,10 +6,11 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
 
 from accounts.tenant_admin import TenantForm, TenantModelAdmin
 from pricing.admin import filter_lines
-from pricing.models import Meter, Price, VersionState
+from pricing.models import Aggregation, Meter, Price, VersionState
 
 _COUNTING = [
     "event_type",
@@ -20,6 +21,14 @@ _COUNTING = [
     "weighted_by",
 ]
 
+_EXAMPLES = [
+    "status = ok",
+    "speed != slow",
+    "model in opus, haiku",
+    "input_tokens > 200000",
+    "trace exists",
+]
+
 
 class MeterForm(TenantForm):
     """What a meter counts."""
@@ -27,10 +36,10 @@ class MeterForm(TenantForm):
     filters = filter_lines.FilterLinesField(
         label="Only events with",
         required=False,
-        help_text=(
-            "One condition on each line; an event counts when all hold. For example: status = ok, "
-            "or model in opus, haiku, or input_tokens > 200000, or trace exists, or "
-            "speed != slow. Empty for every event."
+        help_text=format_html(
+            "One condition on each line; an event counts when all hold. Empty for every event. "
+            "For example:{}",
+            format_html_join("", "<br><code>{}</code>", [[line] for line in _EXAMPLES]),
         ),
     )
 
@@ -39,7 +48,7 @@ class MeterForm(TenantForm):
         fields = ["code", "name", "unit", *_COUNTING]
         widgets = {
             "expression": forms.Textarea(
-                attrs={"rows": 2, "cols": 60, "class": "lines", "spellcheck": "false"}
+                attrs={"rows": 2, "cols": 50, "class": "lines", "spellcheck": "false"}
             )
         }
 
@@ -72,9 +81,9 @@ class MeterAdmin(TenantModelAdmin):
         return filter_lines.render(meter.filters) if meter.filters else "no condition"
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Group the fields; filters that cannot be changed are shown as they are typed."""
+        """Group the fields; what cannot be changed is shown without what does not apply."""
         is_open = obj is None or (self.has_change_permission(request, obj) and not _is_on_sale(obj))
-        counting = [name if is_open or name != "filters" else "conditions" for name in _COUNTING]
+        counting = _COUNTING if is_open else _applying(obj)
         return [
             (None, {"fields": ["code", "name", "unit"]}),
             ("What it counts", {"fields": counting}),
@@ -86,6 +95,13 @@ class MeterAdmin(TenantModelAdmin):
             return []
         counting = _COUNTING if _is_on_sale(obj) else []
         return ["code", "conditions", *counting]
+
+
+def _applying(meter: Meter) -> list[str]:
+    """Return what the meter makes use of, its filters the way they are typed."""
+    used = [name for name in ("quantity_property", "expression") if getattr(meter, name)]
+    weighed = ["weighted_by"] if meter.aggregation == Aggregation.WEIGHTED_SUM else []
+    return ["event_type", "conditions", "aggregation", *used, *weighed]
 
 
 def _is_on_sale(meter: Meter) -> bool:

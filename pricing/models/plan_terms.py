@@ -1,11 +1,14 @@
 """What a plan version gives beside its prices: credits for each period, and entitlements."""
 
+from typing import cast
+
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 
 from accounts.models import AmountField, Asset, TenantModel, guards
+from pricing.entitlements import Kind, Rule
 from pricing.models.meters import Meter, code_validator
 from pricing.models.plans import PlanVersion
 
@@ -221,3 +224,15 @@ class Entitlement(TenantModel):
 
     def __str__(self) -> str:
         return self.feature
+
+    @property
+    def rule(self) -> Rule:
+        """The entitlement as a value, for `pricing.entitlements` to judge events by."""
+        return Rule(
+            feature=self.feature,
+            kind=cast("Kind", self.kind),
+            property_name=self.property_name,
+            allowed_values=frozenset(self.allowed_values),
+            meter=self.meter.code if self.meter else "",
+            limit=self.limit_per_period,
+        )

@@ -7,15 +7,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pricing.charge_models import PerUnit
-from pricing.matrix import ANY, Cell, Matrix
+from pricing.matrix import ANY, Cell, Dimension, Matrix
 
 VALUES = ("a", "b", "c")
 DIMENSIONS = ("model", "speed", "region")
+READ = tuple(Dimension.of_property(name) for name in DIMENSIONS)
 MATCHES = st.tuples(*[st.sampled_from((*VALUES, ANY))] * len(DIMENSIONS))
 MATRICES = st.lists(MATCHES, unique=True, max_size=20).map(
     lambda matches: Matrix(
-        DIMENSIONS,
-        [Cell(match, PerUnit(Decimal(number))) for number, match in enumerate(matches)],
+        READ,
+        [
+            Cell(match, PerUnit(Decimal(number)), str(number))
+            for number, match in enumerate(matches)
+        ],
     )
 )
 EVENTS = st.fixed_dictionaries({}, optional={name: st.sampled_from(VALUES) for name in DIMENSIONS})
@@ -56,4 +60,4 @@ def test_the_order_of_cells_does_not_matter(
 ) -> None:
     cells = list(matrix.cells)
     chance.shuffle(cells)
-    assert Matrix(DIMENSIONS, cells).cell_for(event) == matrix.cell_for(event)
+    assert Matrix(READ, cells).cell_for(event) == matrix.cell_for(event)

@@ -10,52 +10,51 @@ from hypothesis import strategies as st
 from accounts import money
 from pricing.aggregation import MeterSpec
 from pricing.charge_models import PerUnit
-from pricing.rating import CompiledPrice
+from pricing.period_terms import Conversion, Rounding
+from pricing.price_terms import PriceTerms
+from pricing.rating import CompiledPrice, Totals
+from tests.pricing.test_rating import MARCH
 
 TOKENS = MeterSpec(code="tokens", event_type="llm.call", aggregation="sum", value="tokens")
 QUANTITIES = st.decimals(0, 10**9, places=6)
 SIZES = st.sampled_from([Decimal(size) for size in ("1", "3", "7", "1000", "1000000", "0.1")])
-MODELS = st.builds(PerUnit, st.decimals(0, 1000, places=12), SIZES, st.booleans())
+MODELS = st.builds(PerUnit, st.decimals(0, 1000, places=12))
+CONVERSIONS = st.builds(Conversion, unit_size=SIZES, rounding=st.sampled_from(Rounding))
+TERMS = st.builds(PriceTerms, charge_model=MODELS, conversion=CONVERSIONS)
 USAGE = st.lists(QUANTITIES, max_size=20)
 
 
-def charged(model: PerUnit, usage: Sequence[Decimal]) -> list[Decimal]:
+def charged(terms: PriceTerms, usage: Sequence[Decimal]) -> list[Decimal]:
     """Rate events one by one, each on top of those before it."""
-    price = CompiledPrice(meter=TOKENS, charge=model)
-    before, amounts = money.ZERO, []
+    price, totals, amounts = CompiledPrice(meter=TOKENS, terms=terms), Totals(), []
     for quantity in usage:
-        rated = price.rate({"tokens": quantity}, lambda _: before)  # noqa: B023  Called at once.
-        before += rated.quantity
+        rated = price.rate({"tokens": quantity}, totals, occurred_at=MARCH.starts_at, period=MARCH)
+        totals.add(rated)
         amounts.append(rated.amount)
     return amounts
 
 
-@given(MODELS, USAGE)
-def test_event_by_event_adds_up_to_the_whole(model: PerUnit, usage: list[Decimal]) -> None:
-    whole = money.quantize(model.cost(sum(usage, money.ZERO)))
-    assert sum(charged(model, usage), money.ZERO) == whole
+@given(TERMS, USAGE)
+def test_event_by_event_adds_up_to_the_whole(terms: PriceTerms, usage: list[Decimal]) -> None:
+    whole = charged(terms, [sum(usage, money.ZERO)])
+    assert sum(charged(terms, usage), money.ZERO) == sum(whole)
 
 
-@given(MODELS, USAGE, st.randoms(use_true_random=False))
+@given(TERMS, USAGE, st.randoms(use_true_random=False))
 def test_the_order_of_events_does_not_change_the_total(
-    model: PerUnit, usage: list[Decimal], chance: random.Random
+    terms: PriceTerms, usage: list[Decimal], chance: random.Random
 ) -> None:
     shuffled = list(usage)
     chance.shuffle(shuffled)
-    assert sum(charged(model, usage)) == sum(charged(model, shuffled))
+    assert sum(charged(terms, usage)) == sum(charged(terms, shuffled))
 
 
-@given(MODELS, USAGE)
-def test_no_event_costs_less_than_nothing(model: PerUnit, usage: list[Decimal]) -> None:
-    assert all(amount >= 0 for amount in charged(model, usage))
+@given(TERMS, USAGE)
+def test_no_event_costs_less_than_nothing(terms: PriceTerms, usage: list[Decimal]) -> None:
+    assert all(amount >= 0 for amount in charged(terms, usage))
 
 
-@given(MODELS, USAGE)
-def test_an_amount_has_at_most_12_places(model: PerUnit, usage: list[Decimal]) -> None:
-    for amount in charged(model, usage):
+@given(TERMS, USAGE)
+def test_an_amount_has_at_most_12_places(terms: PriceTerms, usage: list[Decimal]) -> None:
+    for amount in charged(terms, usage):
         assert money.quantize(amount) == amount
-
-
-@given(MODELS, QUANTITIES, QUANTITIES)
-def test_more_never_costs_less(model: PerUnit, less: Decimal, more: Decimal) -> None:
-    assert model.cost(less) <= model.cost(less + more)

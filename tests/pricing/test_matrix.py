@@ -5,17 +5,22 @@ from typing import Any
 
 import pytest
 
+from pricing import matrix_form
 from pricing.charge_models import PerUnit
-from pricing.matrix import Cell, Matrix
+from pricing.matrix import Cell, Dimension, Match, Matrix
 from pricing.properties import as_text
 
 
-def cell(*match: str, price: str = "1") -> Cell:
-    return Cell(match, PerUnit(Decimal(price)))
+def cell(*match: Match, price: str = "1") -> Cell:
+    return Cell(match, PerUnit(Decimal(price)), matrix_form.key_of(match))
+
+
+def over(*names: str) -> tuple[Dimension, ...]:
+    return tuple(Dimension.of_property(name) for name in names)
 
 
 MODELS = Matrix(
-    ("model", "tier"),
+    over("model", "tier"),
     [
         cell("opus", "fast", price="2.00"),
         cell("opus", "*", price="1.50"),
@@ -45,25 +50,25 @@ def test_the_most_specific_cell_wins(model: str, tier: str, amount: str) -> None
 
 def test_between_equals_the_earlier_dimension_wins() -> None:
     cells = [cell("*", "fast", price="1"), cell("opus", "*", price="2")]
-    assert price(Matrix(("model", "tier"), cells), model="opus", tier="fast") == 2
+    assert price(Matrix(over("model", "tier"), cells), model="opus", tier="fast") == 2
     swapped = [cell("fast", "*", price="1"), cell("*", "opus", price="2")]
-    assert price(Matrix(("tier", "model"), swapped), model="opus", tier="fast") == 1
+    assert price(Matrix(over("tier", "model"), swapped), model="opus", tier="fast") == 1
 
 
 def test_without_a_cell_there_is_no_price() -> None:
-    matrix = Matrix(("speed",), [cell("fast")])
+    matrix = Matrix(over("speed"), [cell("fast")])
     assert price(matrix, speed="draft") is None
 
 
 @pytest.mark.parametrize("value", [None, "", [], {}, 1.5, ["opus"]])
 def test_a_missing_value_is_met_by_a_wildcard_only(value: Any) -> None:
     assert price(MODELS, model=value, tier="fast") == Decimal("1.20")
-    assert price(Matrix(("model",), [cell("opus")]), model=value) is None
+    assert price(Matrix(over("model"), [cell("opus")]), model=value) is None
 
 
 def test_a_value_that_is_an_asterisk_is_just_unknown() -> None:
     assert price(MODELS, model="*", tier="*") == Decimal("0.50")
-    assert price(Matrix(("model",), [cell("opus")]), model="*") is None
+    assert price(Matrix(over("model"), [cell("opus")]), model="*") is None
 
 
 @pytest.mark.parametrize(
@@ -96,4 +101,4 @@ def test_cells_that_could_never_match_are_refused(
     dimensions: tuple[str, ...], cells: list[Cell]
 ) -> None:
     with pytest.raises(ValueError, match=r"named, each once|every dimension|same values"):
-        Matrix(dimensions, cells)
+        Matrix(over(*dimensions), cells)

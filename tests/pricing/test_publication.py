@@ -143,12 +143,22 @@ class TestCheck:
         (problem,) = publication.check(draft)
         assert problem.reason == "credits is no currency and cannot be invoiced"
 
-    def test_a_price_for_each_unit_is_not_left_for_the_close(
+    def test_a_price_for_each_unit_may_be_left_for_the_close(
         self, draft: PlanVersion, price: Price
     ) -> None:
         Price.objects.filter(pk=price.pk).update(settle=Settle.AT_CLOSE)
+        assert publication.check(draft) == []
+
+    def test_what_only_the_close_knows_is_not_charged_on_events(
+        self, draft: PlanVersion, price: Price
+    ) -> None:
+        volume = {"charge_model": "volume_tiers", "tiers": [{"up_to": None, "unit_amount": "1"}]}
+        Price.objects.filter(pk=price.pk).update(definition=volume)
         (problem,) = publication.check(draft)
         assert problem.field.endswith(".settle")
+        assert "settles at close" in problem.reason
+        Price.objects.filter(pk=price.pk).update(settle=Settle.AT_CLOSE)
+        assert publication.check(draft) == []
 
     def test_what_belongs_to_somebody_else(self, draft: PlanVersion, price: Price) -> None:
         foreign = MeterFactory.create()

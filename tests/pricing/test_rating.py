@@ -1,5 +1,6 @@
-"""What one event costs at one price."""
+"""What one event costs at one price, and how that is explained."""
 
+import datetime as dt
 from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
@@ -9,111 +10,212 @@ import pytest
 from accounts import money
 from pricing import filters
 from pricing.aggregation import MeterSpec, Unpriceable
-from pricing.rating import CompiledPrice, Rated, compile_price
+from pricing.price_form import PriceInvalid
+from pricing.rating import (
+    CompiledPrice,
+    Rated,
+    Span,
+    Total,
+    Totals,
+    before_of,
+    compile_price,
+    working,
+)
+from tests.clock import NOW
 from tests.worlds import VIDEO_CELLS, VIDEO_PRICE
 
-MINUTES = MeterSpec(
-    code="video_minutes",
-    event_type="video.rendered",
-    aggregation="sum",
-    value="minutes",
-    filter=filters.parse({"status": "ok"}),
-)
+MARCH = Span(NOW.replace(day=1, hour=0), NOW.replace(month=4, day=1, hour=0))
 
 
-def price(**definition: Any) -> CompiledPrice:
-    return compile_price(meter=MINUTES, definition={"charge_model": "per_unit", **definition})
+def meter(aggregation: Any = "sum", **terms: Any) -> MeterSpec:
+    return MeterSpec(
+        code="video_minutes",
+        event_type="video.rendered",
+        aggregation=aggregation,
+        value="" if aggregation == "count" else "minutes",
+        **terms,
+    )
 
 
-def rate(compiled: CompiledPrice, before: str = "0", **properties: Any) -> Rated:
-    return compiled.rate(properties, lambda cell: Decimal(before))
+def price(aggregation: Any = "sum", *, at_close: bool = False, **definition: Any) -> CompiledPrice:
+    return compile_price(
+        meter=meter(aggregation),
+        definition={"charge_model": "per_unit", **definition},
+        settles_on_event=not at_close,
+    )
 
 
-VIDEO = compile_price(meter=MINUTES, definition=VIDEO_PRICE)
+def rate(
+    compiled: CompiledPrice,
+    totals: Totals | None = None,
+    *,
+    at: dt.datetime = NOW,
+    **properties: Any,
+) -> Rated:
+    held = Totals() if totals is None else totals
+    rated = compiled.rate(properties, held, occurred_at=at, period=MARCH)
+    held.add(rated)
+    return rated
 
 
-def test_minutes_of_video_at_two_speeds() -> None:
-    fast = rate(VIDEO, minutes="3", speed="fast")
-    standard = rate(VIDEO, minutes="5", speed="standard")
-    assert (fast.amount, standard.amount) == (Decimal(3), Decimal(2))
-    assert (fast.quantity, fast.cell) == (Decimal(3), '["fast"]')
+def amounts(compiled: CompiledPrice, minutes: Iterable[str], **properties: Any) -> list[Decimal]:
+    totals = Totals()
+    return [rate(compiled, totals, minutes=each, **properties).amount for each in minutes]
 
 
-def test_a_fallback_prices_the_unforeseen() -> None:
-    cells = [*VIDEO_CELLS, {"match": {}, "unit_amount": "0.40"}]
-    compiled = price(matrix={"dimensions": ["speed"], "cells": cells})
-    assert rate(compiled, minutes="5", speed="draft").amount == 2
+VIDEO = price(**VIDEO_PRICE)
+GRADUATED = {
+    "charge_model": "graduated",
+    "tiers": [
+        {"up_to": "100", "unit_amount": "1.00"},
+        {"up_to": "200", "unit_amount": "0.50"},
+        {"up_to": None, "unit_amount": "0.10"},
+    ],
+}
 
 
-def test_without_a_cell_the_event_has_no_price() -> None:
-    with pytest.raises(Unpriceable, match="no price for these values of speed") as error:
-        rate(VIDEO, minutes="5", speed="draft")
-    assert error.value.reason == "no_price"
+class TestCells:
+    """Which cell prices an event."""
+
+    def test_minutes_of_video_at_two_speeds(self) -> None:
+        fast = rate(VIDEO, minutes="3", speed="fast")
+        standard = rate(VIDEO, minutes="5", speed="standard")
+        assert (fast.amount, standard.amount) == (Decimal(3), Decimal(2))
+        assert (fast.quantity, fast.cell) == (Decimal(3), '["fast"]')
+
+    def test_a_fallback_prices_the_unforeseen(self) -> None:
+        cells = [*VIDEO_CELLS, {"match": {}, "unit_amount": "0.40"}]
+        compiled = price(matrix={"dimensions": ["speed"], "cells": cells})
+        assert rate(compiled, minutes="5", speed="draft").amount == 2
+
+    def test_so_does_the_charge_model_beside_the_matrix(self) -> None:
+        compiled = price(**VIDEO_PRICE, unit_amount="0.40")
+        rated = rate(compiled, minutes="5", speed="draft")
+        assert (rated.cell, rated.amount) == ("", 2)
+
+    def test_without_a_cell_the_event_has_no_price(self) -> None:
+        with pytest.raises(Unpriceable, match="no price for these values of speed") as error:
+            rate(VIDEO, minutes="5", speed="draft")
+        assert error.value.reason == "no_price"
+
+    def test_each_cell_continues_its_own_total(self) -> None:
+        totals = Totals.of({'["fast"]': Total(quantity=Decimal(7)), '["standard"]': Total()})
+        assert rate(VIDEO, totals, minutes="1", speed="fast").before.quantity == 7
+        assert rate(VIDEO, totals, minutes="1", speed="standard").before.quantity == 0
+        assert (totals.cell('["fast"]').quantity, totals.pool.quantity) == (8, 9)
+
+    def test_a_cell_is_found_again_by_its_name(self) -> None:
+        assert VIDEO.charge_model_of('["fast"]').cost(Decimal(1)) == 1
+        with pytest.raises(KeyError):
+            VIDEO.charge_model_of("")
 
 
-def test_each_cell_continues_its_own_total() -> None:
-    asked = []
+class TestWorking:
+    """What is kept beside an amount, and what it tells later."""
 
-    def total_before(cell: str) -> Decimal:
-        asked.append(cell)
-        return Decimal(7)
+    def test_it_says_where_the_period_stood(self) -> None:
+        compiled, totals = price(unit_amount="2", included="4"), Totals()
+        rate(compiled, totals, minutes="3")
+        assert working(compiled, rate(compiled, totals, minutes="2.5")) == {
+            "meter": "video_minutes",
+            "cell": "",
+            "quantity": "2.5",
+            "billable": "1.5",
+            "before": "3",
+            "billable_before": "0",
+            "pool_billable_before": "0",
+            "metered_before": "0",
+            "metered": "3",
+            "amount": "3",
+            "events_before": 1,
+            "pool_events_before": 1,
+        }
 
-    working = VIDEO.rate({"minutes": "1", "speed": "fast"}, total_before).working
-    assert asked == ['["fast"]']
-    assert working == {
-        "meter": "video_minutes",
-        "cell": '["fast"]',
-        "quantity": "1",
-        "before": "7",
-        "amount": "1",
-        "charge_model": "per_unit",
-        "unit_amount": "1.00",
-        "unit_size": "1",
-        "rounding": "none",
-    }
+    def test_it_is_enough_to_explain_the_amount(self) -> None:
+        compiled, totals = price(**GRADUATED), Totals()
+        rate(compiled, totals, minutes="60")
+        rated = rate(compiled, totals, minutes="60")
+        kept = working(compiled, rated)
+        steps = compiled.explain(rated.cell, before_of(kept), Decimal(kept["billable"]))
+        assert [(step.units, step.amount) for step in steps] == [(40, 40), (20, 10)]
 
-
-def total(compiled: CompiledPrice, minutes: Iterable[str]) -> Decimal:
-    before = amount = Decimal(0)
-    for each in minutes:
-        rated = rate(compiled, str(before), minutes=each)
-        before, amount = before + rated.quantity, amount + rated.amount
-    return amount
-
-
-def test_started_blocks_are_those_of_the_period_not_of_each_event() -> None:
-    compiled = price(unit_amount="10", unit_size="1000", rounding="up")
-    assert total(compiled, ["1400", "1300"]) == 30
-
-
-def test_amounts_add_up_to_the_whole_where_division_never_ends() -> None:
-    compiled = price(unit_amount="1", unit_size="3")
-    assert total(compiled, ["1"] * 3) == 1
-    assert total(compiled, ["1"] * 2) == Decimal("0.666666666667")
+    def test_also_one_that_the_event_brought(self) -> None:
+        compiled = price(charge_model="dynamic", amount_property="cost", multiplier="2")
+        rated = rate(compiled, minutes="1", cost="0.30")
+        kept = before_of(working(compiled, rated))
+        assert (kept, rated.amount) == (rated.before, Decimal("0.60"))
 
 
-@pytest.mark.parametrize(
-    ("input_tokens", "output_tokens", "cost"),
-    [("1000000", "1000000", "11.25"), ("500", "120", "0.001825")],
-)
-def test_a_language_models_bill(input_tokens: str, output_tokens: str, cost: str) -> None:
-    read = price(unit_amount="1.25", unit_size="1000000")
-    written = price(unit_amount="10", unit_size="1000000")
-    amount = total(read, [input_tokens]) + total(written, [output_tokens])
-    assert amount == Decimal(cost)
+class TestPeriod:
+    """Rating goes on where the period stands."""
+
+    def test_tiers_are_walked_through_event_by_event(self) -> None:
+        """Vector A12."""
+        assert amounts(price(**GRADUATED), ["60", "60", "100", "50"]) == [60, 50, 42, 5]
+
+    def test_started_blocks_are_those_of_the_period_not_of_each_event(self) -> None:
+        compiled = price(unit_amount="10", unit_size="1000", rounding="up")
+        assert sum(amounts(compiled, ["1400", "1300"])) == 30
+
+    def test_unless_each_event_is_rounded(self) -> None:
+        compiled = price(unit_amount="10", unit_size="1000", rounding="up", rounding_scope="event")
+        assert amounts(compiled, ["1400", "1300"]) == [20, 20]
+
+    def test_amounts_add_up_to_the_whole_where_division_never_ends(self) -> None:
+        compiled = price(unit_amount="1", unit_size="3")
+        assert sum(amounts(compiled, ["1"] * 3)) == 1
+        assert sum(amounts(compiled, ["1"] * 2)) == Decimal("0.666666666667")
+
+    @pytest.mark.parametrize(
+        ("input_tokens", "output_tokens", "cost"),
+        [("1000000", "1000000", "11.25"), ("500", "120", "0.001825")],
+    )
+    def test_a_language_models_bill(self, input_tokens: str, output_tokens: str, cost: str) -> None:
+        read = price(unit_amount="1.25", unit_size="1000000")
+        written = price(unit_amount="10", unit_size="1000000")
+        assert sum(amounts(read, [input_tokens]) + amounts(written, [output_tokens])) == Decimal(
+            cost
+        )
+
+    def test_a_value_is_counted_once(self) -> None:
+        compiled, totals = price("unique_count", unit_amount="5"), Totals()
+        each = [rate(compiled, totals, minutes=user) for user in ("ann", "bob", "ann")]
+        assert [rated.amount for rated in each] == [5, 5, 0]
+        assert totals.seen == {("", "ann"), ("", "bob")}
+
+    def test_a_price_that_settles_at_close_meters_and_charges_nothing(self) -> None:
+        rated = rate(price(unit_amount="2", at_close=True), minutes="3")
+        assert (rated.metered, rated.amount) == (6, 0)
+
+    def test_what_no_event_knows_is_not_metered(self) -> None:
+        rated = rate(price("latest", unit_amount="2", at_close=True), minutes="3")
+        assert (rated.quantity, rated.metered, rated.amount) == (3, 0, 0)
+
+    def test_a_price_that_cannot_settle_on_events_is_refused(self) -> None:
+        with pytest.raises(PriceInvalid, match="settle: the meter's latest is known only when"):
+            price("latest", unit_amount="2")
 
 
-@pytest.mark.parametrize(
-    ("before", "minutes"),
-    [("0", str(money.LARGEST)), (str(money.LARGEST), "1"), ("49999999999999999999999999", "1")],
-)
-def test_what_is_too_large_to_be_kept_has_no_price(before: str, minutes: str) -> None:
-    with pytest.raises(Unpriceable) as error:
-        rate(price(unit_amount="2"), before, minutes=minutes)
-    assert error.value.reason == "amount_too_large"
+class TestTooLarge:
+    """What could not be stored has no price."""
+
+    @pytest.mark.parametrize(
+        ("before", "minutes"),
+        [("0", str(money.LARGEST)), (str(money.LARGEST), "1"), ("49999999999999999999999999", "1")],
+    )
+    def test_the_periods_usage(self, before: str, minutes: str) -> None:
+        used = Decimal(before)
+        metered = min(2 * used, money.LARGEST)
+        held = Total(quantity=used, billable=used, metered=metered, amount=metered)
+        with pytest.raises(Unpriceable) as error:
+            rate(price(unit_amount="2"), Totals.of({"": held}), minutes=minutes)
+        assert error.value.reason == "amount_too_large"
 
 
 def test_a_price_is_for_events_its_meter_counts() -> None:
-    assert VIDEO.applies_to("video.rendered", {"status": "ok"})
-    assert not VIDEO.applies_to("video.rendered", {"status": "failed"})
-    assert not VIDEO.applies_to("audio.rendered", {"status": "ok"})
+    compiled = compile_price(
+        meter=meter(filter=filters.parse({"status": "ok"})), definition=VIDEO_PRICE
+    )
+    assert compiled.applies_to("video.rendered", {"status": "ok"})
+    assert not compiled.applies_to("video.rendered", {"status": "failed"})
+    assert not compiled.applies_to("audio.rendered", {"status": "ok"})

@@ -46,9 +46,9 @@ def test_the_newest_published_version_is_sold(video: VideoWorld) -> None:
     plan = video.plan_version.plan
     PlanVersionFactory.create(plan=plan, number=3)
     newest = PlanVersionFactory.create(plan=plan, number=2, published=True)
-    assert subscriptions.newest_version(plan) == newest
+    assert subscriptions.newest_version(plan, at=NOW) == newest
 
 
 def test_a_plan_without_a_published_version_is_not_sold() -> None:
     with pytest.raises(NothingPublished):
-        subscriptions.newest_version(PlanFactory.create())
+        subscriptions.newest_version(PlanFactory.create(), at=NOW)
