@@ -19,11 +19,6 @@ class Choice:
     main: str
     tier_main: str = ""
 
-    @property
-    def asks_for(self) -> str:
-        """Return the names of the fields, as the page's script reads them."""
-        return " ".join(self.fields)
-
 
 CHOICES = (
     Choice(
@@ -107,6 +102,16 @@ CHOICES = (
 BY_CODE = {choice.code: choice for choice in CHOICES}
 MODEL_FIELDS = tuple(dict.fromkeys(field for choice in CHOICES for field in choice.fields))
 """Every field that some charge model asks for."""
+
+
+_SIZED = ("per_unit", "package", "graduated", "volume_tiers", "stairstep")
+
+
+def asking_for(field: str) -> list[str]:
+    """Return the codes of the charge models that have a use for a field of a price."""
+    if field == "unit_size":
+        return [*_SIZED]
+    return [choice.code for choice in CHOICES if field in choice.fields]
 
 
 def tier_main(charge_model: str) -> str:

@@ -9,18 +9,27 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
 
-from accounts import money
-from accounts.tenant_admin import ReadOnlyTenantInline, StackedTenantInline, TenantModelAdmin
-from pricing import version_changes
-from pricing.admin import file_pages, matrix_table, price_checks, price_list_page, publish_page
+from accounts.tenant_admin import StackedTenantInline, TenantModelAdmin
+from pricing.admin import (
+    comparisons,
+    file_pages,
+    matrix_table,
+    price_checks,
+    price_list_page,
+    publish_page,
+)
 from pricing.admin.previews import SampleEventForm, preview, sample_for, totals
 from pricing.admin.price_forms import PriceForm
 from pricing.admin.publish_page import subscription_counts
+from pricing.admin.term_forms import (
+    EntitlementForm,
+    IncludedCreditForm,
+    PlanVersionForm,
+    arranged_terms,
+)
 from pricing.admin.version_pages import VersionPage, View
-from pricing.models import Meter, PlanVersion, Price
+from pricing.models import Entitlement, IncludedCredit, Meter, PlanVersion, Price
 
 
 class PriceInline(StackedTenantInline):
@@ -60,48 +69,11 @@ class EntitlementInline(StackedTenantInline):
     what_for = "What customers may use: models, features, limits."
 
 
-class IncludedCreditListInline(ReadOnlyTenantInline):
-    """Included credit to be read."""
-
-    model = IncludedCredit
-    classes = ["plain-rows"]
-    fields = ["amount", "asset", "every", "per_seat", "expires", "rollover"]
-
-
-class EntitlementListInline(ReadOnlyTenantInline):
-    """Entitlements to be read."""
-
-    model = Entitlement
-    classes = ["plain-rows"]
-    fields = ["feature", "kind", "grants"]
-
-    @admin.display(description="Says")
-    def grants(self, entitlement: Entitlement) -> str:
-        """Return what it grants, by its kind."""
-        return version_words.grants(entitlement)
-
-
-class PriceListInline(ReadOnlyTenantInline):
-    """Prices to be read: of a published version, or by someone who may not edit."""
-
-    model = Price
-    classes = ["plain-rows"]
-    fields = ["meter", "asset", "terms"]
-
-    @admin.display(description="Charges")
-    def terms(self, price: Price) -> SafeString:
-        """Return what the price charges, a line for each cell of a matrix."""
-        lines = (
-            (f"{cell}: " if cell else "", terms)
-            for cell, terms in version_changes.describe_price(price)
-        )
-        return format_html("<ul>{}</ul>", format_html_join("", "<li>{}{}</li>", lines))
-
-
 @admin.register(PlanVersion)
 class PlanVersionAdmin(TenantModelAdmin):
     """Drafts are edited here and published; published versions are read here."""
 
+    form = PlanVersionForm
     list_display = ["__str__", "state", "billing_interval", "shortfall_policy", "published_at"]
     list_filter = ["plan", "state"]
     list_select_related = ["plan"]
@@ -120,17 +92,14 @@ class PlanVersionAdmin(TenantModelAdmin):
         return PlanVersion.objects.select_for_update().get(id=version.id)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Show a published version's history, and amounts to people who cannot type them."""
-        if self.has_change_permission(request, obj):
-            return ["billing_interval", "shortfall_policy", "overdraft_limit"]
-        terms = ["billing_interval", "shortfall_policy", "limit"]
-        return terms if obj.is_draft else [*terms, "published_at", "publisher"]
+        """Ask for the terms of a draft; what is only read is shown in words instead."""
+        return PlanVersionForm.Meta.fields if self.has_change_permission(request, obj) else []
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
-        """Edit what hangs on a draft, read what hangs on a published version."""
+        """Edit what hangs on a draft."""
         if self.has_change_permission(request, obj):
             return [PriceInline, IncludedCreditInline, EntitlementInline]
-        return [PriceListInline, IncludedCreditListInline, EntitlementListInline]
+        return []
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Drafts are opened on the page of their plan."""
@@ -143,16 +112,6 @@ class PlanVersionAdmin(TenantModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only drafts are thrown away."""
         return super().has_delete_permission(request, obj) and (obj is None or obj.is_draft)
-
-    @admin.display(description="Overdraft limit")
-    def limit(self, version: PlanVersion) -> str:
-        """Return how far below zero a balance may go."""
-        return money.to_wire(version.overdraft_limit) if version.overdraft_limit else "—"
-
-    @admin.display(description="Published by")
-    def publisher(self, version: PlanVersion) -> str:
-        """Return the address of who pressed the button."""
-        return str(version.published_by or "—")
 
     def get_form(
         self,
@@ -174,6 +133,9 @@ class PlanVersionAdmin(TenantModelAdmin):
         if self.has_change_permission(request, version):
             context |= _try_out(request, context["inline_admin_formsets"])
             context |= _known_names(version)
+            context |= arranged_terms(context["adminform"].form)
+        else:
+            context["groups"] = comparisons.differences(None, version)
         if _wants_preview(request) and request.headers.get("HX-Request"):
             return TemplateResponse(
                 request, "admin/pricing/planversion/change_form.html#preview", context

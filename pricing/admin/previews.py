@@ -82,24 +82,23 @@ def sample_for(prices: Sequence[Price]) -> dict[str, Any]:
     properties: dict[str, Any] = {}
     for price in prices:
         if price.meter.event_type == event_type:
-            properties = {**_wanted(price), **properties}
+            properties |= _wanted(price) | properties
     return {"event_type": event_type, "properties": properties}
 
 
 def _wanted(price: Price) -> dict[str, str]:
-    """Return properties that the price counts and that meet its first cell."""
-    meter = price.meter
-    wanted = {name: value for name, value in meter.filters.items() if isinstance(value, str)}
-    measured = {meter.quantity_property} if meter.quantity_property else set()
-    if meter.expression:
-        measured = set(expressions.parse(meter.expression).names)
-    wanted |= dict.fromkeys(sorted(measured), "1000")
-    matrix = price.definition.get("matrix")
+    """Return properties that meet the price's first cell, pass its meter, and are counted."""
+    meter, matrix = price.meter, price.definition.get("matrix")
+    wanted = {}
     if matrix:
         names = [name for name in matrix["dimensions"] if isinstance(name, str)]
         first = matrix["cells"][0]["match"]
-        wanted |= {name: first[name] for name in names if isinstance(first.get(name), str)}
-    return wanted
+        wanted = {name: first[name] for name in names if isinstance(first.get(name), str)}
+    wanted |= {name: value for name, value in meter.filters.items() if isinstance(value, str)}
+    measured = {meter.quantity_property} if meter.quantity_property else set()
+    if meter.expression:
+        measured = set(expressions.parse(meter.expression).names)
+    return wanted | dict.fromkeys(sorted(measured - wanted.keys()), "1000")
 
 
 def preview(
@@ -156,7 +155,7 @@ def _line(
         quantity=_quantity(rated.quantity, price.meter),
         cell=_label(compiled, key),
         terms=price_words.describe_model(model, compiled.terms, version_changes.words_of(price)),
-        steps=[_step_line(step, price) for step in steps],
+        steps=[_step_line(step, price) for step in steps if not _says_nothing_new(steps)],
         is_period=not compiled.settles_on_event,
     )
 
@@ -174,6 +173,11 @@ def _held(compiled: CompiledPrice, key: str, used: Decimal) -> Totals:
         metered = compiled.charge_model_of(key).charge(usage, units.size)
     held = Total(quantity=used, billable=billable, metered=metered, amount=metered, events=1)
     return Totals.of({key: held})
+
+
+def _says_nothing_new(steps: Sequence[Step]) -> bool:
+    """Whether the working is no more than the price and the quantity, which are shown anyway."""
+    return len(steps) == 1 and not steps[0].flat_amount and steps[0].label == "all units"
 
 
 def _quantity(quantity: Decimal, meter: Meter) -> str:

@@ -127,6 +127,10 @@ class PriceForm(TenantForm):
             typed = kwargs.get("initial") or {}
             kwargs["initial"] = {**price_fields.fields_of(instance.definition), **typed}
         super().__init__(*args, **kwargs)
+        for name in (*charge_choices.MODEL_FIELDS, "unit_size"):
+            # Read by the template, and by the page's script through it.
+            models = " ".join(charge_choices.asking_for(name))
+            self.fields[name].shown_when = f"charge_model={models}"  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         """Build the definition and let the price form judge it."""

@@ -74,6 +74,30 @@ class PlanVersionForm(ChoosingForm):
         return cleaned
 
 
+def arranged_terms(form: PlanVersionForm) -> dict[str, Any]:
+    """Return the form's fields as the page shows them: some at once, others folded by subject.
+
+    A fold is open when it says anything, or when something in it is wrong.
+    """
+    plain = ["billing_interval", "trial_days", "shortfall_policy", "overdraft_limit"]
+    folds = [
+        ("Base fee", ["base_fee_amount", "base_fee_asset", "base_fee_timing"]),
+        ("Seats", ["seat_fee_amount", "seat_fee_asset", "seat_fee_timing", "included_seats"]),
+    ]
+    return {
+        "plain_terms": [form[name] for name in plain],
+        "folded_terms": [
+            (title, _says_something(form, names), [form[name] for name in names])
+            for title, names in folds
+        ],
+    }
+
+
+def _says_something(form: PlanVersionForm, names: list[str]) -> bool:
+    amount = str(form[names[0]].value() or "0")
+    return amount.strip("0.") != "" or any(form[name].errors for name in names)
+
+
 class LinesField(forms.Field):
     """A list of texts, one on each line."""
 
