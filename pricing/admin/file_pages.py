@@ -1,16 +1,15 @@
-"""Prices of a version as files: to be taken away as CSV or JSON, edited, and brought back."""
+"""Versions as files: taken away as CSV or JSON, edited, and brought back into a draft."""
 
 import json
-from collections.abc import Mapping
-from decimal import Decimal
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.http import HttpResponse, HttpResponseRedirect
+from django.utils import timezone
 
-from accounts import exact_json, money
-from pricing.admin import price_csv, price_imports
-from pricing.admin.price_imports import IncomingPrice
+from pricing import plan_export, plan_form, plan_import
+from pricing.admin import price_csv, price_files, price_imports
 from pricing.admin.text_tables import Mistake, TableInvalid
 from pricing.admin.version_pages import VersionPage
 from pricing.models import Price
@@ -19,13 +18,12 @@ SIZE_MAX = 2 * 1024 * 1024
 _MISTAKES_SHOWN = 50
 
 
-class PriceFileForm(forms.Form):
-    """A file of prices, chosen or pasted."""
+class FileForm(forms.Form):
+    """A file, chosen or pasted."""
 
     file = forms.FileField(
         label="File",
         required=False,
-        help_text="CSV as exported here, or JSON.",
         widget=forms.FileInput(attrs={"accept": ".csv,.json,text/csv,application/json"}),
     )
     text = forms.CharField(
@@ -36,25 +34,14 @@ class PriceFileForm(forms.Form):
             attrs={"rows": 6, "class": "lines", "wrap": "off", "spellcheck": "false"}
         ),
     )
-    replace_all = forms.BooleanField(
-        label="Remove prices that are not in the file",
-        required=False,
-        help_text="Otherwise they stay as they are.",
-    )
 
     def clean(self) -> dict[str, Any]:
-        """Read the file. What it says is judged when it is written into the draft."""
+        """Read the file as text, into `content`."""
         cleaned = super().clean() or self.cleaned_data
-        text = self._text()
-        if self.errors:
-            return cleaned
-        try:
-            cleaned["prices"] = read(text)
-        except TableInvalid as invalid:
-            self.refuse(invalid)
+        cleaned["content"] = self._content()
         return cleaned
 
-    def _text(self) -> str:
+    def _content(self) -> str:
         file = self.cleaned_data.get("file")
         if file is None:
             text: str = self.cleaned_data.get("text", "")
@@ -70,12 +57,22 @@ class PriceFileForm(forms.Form):
             self.add_error("file", "The file is not text in UTF-8; save it as “CSV UTF-8”.")
             return ""
 
-    def refuse(self, invalid: TableInvalid) -> None:
+    def refuse(self, mistakes: Sequence[object]) -> None:
         """Say what is wrong in the file, the first so many mistakes of it."""
-        shown = [str(mistake) for mistake in invalid.mistakes[:_MISTAKES_SHOWN]]
-        if len(invalid.mistakes) > len(shown):
-            shown.append(f"{len(invalid.mistakes) - len(shown)} more mistakes.")
+        shown = [str(mistake) for mistake in mistakes[:_MISTAKES_SHOWN]]
+        if len(mistakes) > len(shown):
+            shown.append(f"{len(mistakes) - len(shown)} more mistakes.")
         self.add_error("file" if self.cleaned_data.get("file") else "text", shown)
+
+
+class PriceFileForm(FileForm):
+    """Prices for a draft, or a whole plan in place of the draft."""
+
+    replace_all = forms.BooleanField(
+        label="Remove prices that are not in the file",
+        required=False,
+        help_text="Otherwise they stay. A whole plan in JSON replaces all of the draft.",
+    )
 
 
 def show(page: VersionPage) -> HttpResponse:
@@ -90,17 +87,33 @@ def show(page: VersionPage) -> HttpResponse:
 
 
 def _import(page: VersionPage, form: PriceFileForm) -> bool:
-    cleaned = form.cleaned_data
-    stored = list(page.version.prices.select_related("meter", "asset"))
+    """Write the file into the draft; whether that could be done, else the form says why not."""
     try:
-        written = price_imports.write(
-            page.version, cleaned["prices"], removing=stored if cleaned["replace_all"] else []
-        )
+        document = price_files.read(form.cleaned_data["content"])
+        if isinstance(document, dict):
+            if document.get("code") != page.version.plan.code:
+                reason = f"The file is of the plan “{document.get('code')}”, not of this one."
+                raise TableInvalid([Mistake(reason)])
+            plan_import.import_plan(
+                organization=page.version.organization,
+                document=document,
+                at=timezone.now(),
+                replace_draft=True,
+            )
+            said = "The plan in the file is the draft now."
+        else:
+            stored = list(page.version.prices.select_related("meter", "asset"))
+            removing = stored if form.cleaned_data["replace_all"] else []
+            written = price_imports.write(page.version, document, removing=removing)
+            said = f"The file is imported. Prices: {written}."
     except TableInvalid as invalid:
-        form.refuse(invalid)
+        form.refuse(invalid.mistakes)
+        return False
+    except plan_form.PlanInvalid as invalid:
+        form.refuse([f"{field} {reason}." for field, reason in invalid.errors])
         return False
     page.admin.log_change(page.request, page.version, "prices")
-    page.admin.message_user(page.request, f"The file is imported. Prices: {written}.")
+    page.admin.message_user(page.request, said)
     return True
 
 
@@ -116,19 +129,8 @@ def export_csv(page: VersionPage) -> HttpResponse:
 
 
 def export_json(page: VersionPage) -> HttpResponse:
-    """Return the prices as JSON."""
-    document = {
-        "prices": [
-            {
-                "meter": price.meter.code,
-                "asset": price.asset.code,
-                "settle": price.settle,
-                **price.definition,
-            }
-            for price in _prices(page)
-        ]
-    }
-    text = json.dumps(document, indent=2, ensure_ascii=False)
+    """Return the whole version as JSON, with the assets and meters it needs."""
+    text = json.dumps(plan_export.write(page.version), indent=2, ensure_ascii=False)
     return _download(page, text, "application/json", "json")
 
 
@@ -143,67 +145,3 @@ def _download(page: VersionPage, text: str, content_type: str, suffix: str) -> H
         content_type=content_type,
         headers={"Content-Disposition": f'attachment; filename="{name}"'},
     )
-
-
-def read(text: str) -> list[IncomingPrice]:
-    """Read prices from CSV, or from JSON, which is known by its opening brace.
-
-    Raises TableInvalid, which names row and column, or the path to the field.
-    """
-    if "\0" in text:
-        raise TableInvalid([Mistake("The file holds a zero byte and is no text.")])
-    if text.lstrip("\N{BYTE ORDER MARK} \r\n\t").startswith(("{", "[")):
-        return _read_json(text)
-    return [
-        IncomingPrice(
-            meter=price.meter,
-            asset=price.asset,
-            settle=price.settle,
-            definition=price.definition,
-            place=price.mistake,
-        )
-        for price in price_csv.read(text)
-    ]
-
-
-def _read_json(text: str) -> list[IncomingPrice]:
-    try:
-        document = exact_json.decode(text.removeprefix("\N{BYTE ORDER MARK}").encode())
-        exact_json.check_storable(document)
-    except (exact_json.JSONInvalid, UnicodeEncodeError) as error:
-        raise TableInvalid([Mistake(f"This is not JSON that can be used: {error}.")]) from error
-    prices = document.get("prices") if isinstance(document, dict) else document
-    if not isinstance(prices, list) or not all(isinstance(each, dict) for each in prices):
-        raise TableInvalid([Mistake("The JSON needs a list “prices” of objects.")])
-    incoming = [_incoming(number, price) for number, price in enumerate(prices)]
-    named = [(each.meter, each.asset) for each in incoming]
-    mistakes = [
-        Mistake(f"prices[{number}] is for the same meter and asset as an earlier one.")
-        for number, name in enumerate(named)
-        if named.index(name) < number
-    ]
-    if mistakes:
-        raise TableInvalid(mistakes)
-    return incoming
-
-
-def _incoming(number: int, price: Mapping[str, Any]) -> IncomingPrice:
-    columns = ("meter", "asset", "settle")
-    return IncomingPrice(
-        **{name: str(price.get(name) or "") for name in columns},
-        definition={name: _in_texts(value) for name, value in price.items() if name not in columns},
-        place=lambda path, reason: Mistake(f"prices[{number}].{path} {reason}."),
-    )
-
-
-def _in_texts(value: object) -> Any:
-    """Return JSON with its fractions as texts, the way definitions keep them."""
-    match value:
-        case Decimal():
-            return money.to_wire(value)
-        case dict():
-            return {name: _in_texts(each) for name, each in value.items()}
-        case list():
-            return [_in_texts(each) for each in value]
-        case _:
-            return value

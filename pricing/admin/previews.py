@@ -95,10 +95,16 @@ def _wanted(price: Price) -> dict[str, str]:
         first = matrix["cells"][0]["match"]
         wanted = {name: first[name] for name in names if isinstance(first.get(name), str)}
     wanted |= {name: value for name, value in meter.filters.items() if isinstance(value, str)}
-    measured = {meter.quantity_property} if meter.quantity_property else set()
-    if meter.expression:
-        measured = set(expressions.parse(meter.expression).names)
-    return wanted | dict.fromkeys(sorted(measured - wanted.keys()), "1000")
+    return wanted | {name: "1000" for name in _measured(meter) if name not in wanted}
+
+
+def _measured(meter: Meter) -> list[str]:
+    """Return the properties whose amounts a meter adds up and cannot do without."""
+    if not meter.expression:
+        return [meter.quantity_property] if meter.quantity_property else []
+    written = meter.expression.replace(" ", "")
+    names = sorted(expressions.parse(meter.expression).names, key=written.find)
+    return [name for name in names if f"default({name}" not in written]
 
 
 def preview(

@@ -66,10 +66,12 @@ class PlanVersionForm(ChoosingForm):
         }
 
     def clean(self) -> dict[str, Any]:
-        """Ask for the asset of a fee beside the fee."""
+        """Ask for the asset of a fee beside the fee; without an amount there is no fee."""
         cleaned = super().clean() or self.cleaned_data
         for fee in ("base_fee", "seat_fee"):
-            if cleaned.get(f"{fee}_amount") and not cleaned.get(f"{fee}_asset"):
+            if not cleaned.get(f"{fee}_amount"):
+                cleaned[f"{fee}_asset"] = None
+            elif not cleaned.get(f"{fee}_asset"):
                 self.add_error(f"{fee}_asset", "Say which asset the fee is in.")
         return cleaned
 
