@@ -13,7 +13,7 @@ from django.db.models import QuerySet
 from accounts import exact_json, tenancy
 from accounts.models import Asset, Customer
 from pricing import private_versions, scheduled_changes, versions
-from pricing.field_reader import FieldError
+from pricing.field_errors import FieldError
 from pricing.models import (
     Meter,
     Plan,
