@@ -156,6 +156,11 @@ class PriceForm(TenantForm):
             self.fields[name].widget.attrs["data-mistakes"] = json.dumps(there)
 
     @property
+    def is_new(self) -> bool:
+        """Whether the price is not stored yet."""
+        return bool(self.instance._state.adding)
+
+    @property
     def chosen(self) -> charge_choices.Choice:
         """Return the charge model as it is chosen now."""
         value = str(self["charge_model"].value())
@@ -165,7 +170,7 @@ class PriceForm(TenantForm):
     def summary(self) -> str:
         """Return the stored price in one line."""
         price: Price = self.instance
-        return "" if price._state.adding else price_checks.summary(price)
+        return "" if self.is_new else price_checks.summary(price)
 
     @property
     def has_more_terms(self) -> bool:

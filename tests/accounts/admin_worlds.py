@@ -14,6 +14,8 @@ from tests.factories import (
     ApiKeyFactory,
     AssetFactory,
     BillingPeriodFactory,
+    CouponFactory,
+    CouponRedemptionFactory,
     CreditAccountFactory,
     CreditGrantFactory,
     CustomerFactory,
@@ -27,6 +29,7 @@ from tests.factories import (
     PlanVersionFactory,
     PortalMembershipFactory,
     PriceFactory,
+    PriceOverrideFactory,
     SpendAlertFactory,
     SubscriptionFactory,
     UserFactory,
@@ -85,7 +88,18 @@ class Company:
         self.subscription = SubscriptionFactory.create(
             customer=self.customer, plan_version=published
         )
-        self._keep(self.meter, self.plan, self.draft, self.subscription)
+        coupon = CouponFactory.create(**here, code=f"{self.marker}-coupon")
+        self._keep(
+            self.meter,
+            self.plan,
+            self.draft,
+            self.subscription,
+            coupon,
+            CouponRedemptionFactory.create(coupon=coupon, subscription=self.subscription),
+            PriceOverrideFactory.create(
+                customer=self.customer, plan=self.plan, meter=self.meter, asset=self.asset
+            ),
+        )
 
     def _fill_usage(self) -> None:
         alert = SpendAlertFactory.create(account=self.account)
