@@ -42,11 +42,14 @@ class Table(NamedTuple):
         if parts[0] != "cells" or len(parts) < 2:  # noqa: PLR2004
             return Mistake(f"{' '.join(parts)} {reason}.")
         number = int(parts[1])
+        reason = text_tables.naming_rows(reason, self.lines)
         return Mistake(*self._sentence(number, parts[2:], reason))
 
     def _sentence(self, number: int, parts: list[str], reason: str) -> tuple[str, int, str]:
         line = self.lines[number]
         match parts:
+            case ["match"]:
+                return f"{reason}.", line, ""
             case ["match", name, *_]:
                 column = self._column_of(name)
             case ["tiers", tier, *_]:

@@ -46,6 +46,7 @@ class PriceRow(NamedTuple):
         """Return a mistake of the price form in the definition, in the file."""
         parts = path.replace("[", ".").replace("]", "").split(".")
         lines, names = self.lines, parts
+        reason = text_tables.naming_rows(reason, [first for first, *_ in self.cell_lines])
         match parts:
             case ["matrix", "cells", number, *names]:
                 lines = self.cell_lines[int(number)]

@@ -62,12 +62,13 @@ class Drafted:
             main = charge_choices.tier_main(self.definition["charge_model"])
             tail = f"{bracket}{index}.{rest}".strip(".")
             return FieldMistake("tiers", self.tiers.place(tail, reason, main))
+        sentence = Mistake(f"{'These' if reason.startswith('have ') else 'This'} {reason}.")
         if name == "commitment":
-            return FieldMistake(_commitment_field(rest), Mistake(f"This {reason}."))
+            return FieldMistake(_commitment_field(rest), sentence)
         if name == "settle":
             return FieldMistake(name, Mistake(f"{reason[:1].upper()}{reason[1:]}."))
         if name in (*DEFAULTS, *charge_choices.MODEL_FIELDS, "charge_model"):
-            return FieldMistake(name, Mistake(f"This {reason}."))
+            return FieldMistake(name, sentence)
         return FieldMistake("", Mistake(f"{path} {reason}."))
 
 

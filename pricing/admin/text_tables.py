@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 _SEPARATORS = "\t|;,"
+_CELL = re.compile(r"cells\[(\d+)\]")
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
 
 
@@ -25,6 +26,11 @@ class Mistake(NamedTuple):
             return f"Column {self.column}: {self.reason}" if self.column else self.reason
         where = f"Row {self.row}" + (f", column {self.column}" if self.column else "")
         return f"{where}: {self.reason}"
+
+
+def naming_rows(reason: str, lines: Sequence[int]) -> str:
+    """Return a reason of the price form with the rows of a table in place of its cells."""
+    return _CELL.sub(lambda found: f"row {lines[int(found[1])]}", reason)
 
 
 class TableInvalid(ValueError):

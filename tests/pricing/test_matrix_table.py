@@ -169,7 +169,7 @@ def test_mistakes_are_named_by_row_and_column(text: str, error: str) -> None:
         ("cells[1].tiers[1].up_to", "Row 3, column price: tier 2, up_to is bad."),
         ("cells[1].match.prompt", "Row 3, column prompt = a + b: is bad."),
         ("cells[1].package_size", "Row 3, column package size: is bad."),
-        ("cells[1].match", "Row 3: match is bad."),
+        ("cells[1].match", "Row 3: is bad."),
         ("dimensions", "dimensions is bad."),
         ("cells", "cells is bad."),
     ],
@@ -177,6 +177,12 @@ def test_mistakes_are_named_by_row_and_column(text: str, error: str) -> None:
 def test_mistakes_of_the_price_form_find_their_row(path: str, where: str) -> None:
     table = matrix_table.parse("prompt = a + b|price|package size\n1|2|3\n4|5|6")
     assert str(table.place(path, "is bad")) == where
+
+
+def test_a_twin_is_named_by_its_row() -> None:
+    table = matrix_table.parse("model|price\n\na|1\na|2")
+    placed = table.place("cells[1].match", "matches the same values as cells[0]")
+    assert str(placed) == "Row 4: matches the same values as row 3."
 
 
 @given(definitions.matrices("per_unit"))
