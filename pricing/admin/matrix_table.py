@@ -42,7 +42,7 @@ class Table(NamedTuple):
         if parts[0] != "cells" or len(parts) < 2:  # noqa: PLR2004
             return Mistake(f"{' '.join(parts)} {reason}.")
         number = int(parts[1])
-        reason = text_tables.naming_rows(reason, self.lines)
+        reason = text_tables.plainly(reason, self.lines)
         return Mistake(*self._sentence(number, parts[2:], reason))
 
     def _sentence(self, number: int, parts: list[str], reason: str) -> tuple[str, int, str]:

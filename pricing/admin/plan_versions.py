@@ -199,11 +199,11 @@ def _try_out(request: HttpRequest, formsets: Sequence[Any]) -> dict[str, Any]:
     """
     if _wants_preview(request):
         sample = SampleEventForm(request.POST)
-        forms = [form for each in formsets for form in _kept_forms(each.formset)]
+        forms = [form for each in _of_prices(formsets) for form in _kept_forms(each)]
         prices = [form.instance for form in forms if form.is_valid()]
         left_out = len(forms) - len(prices)
     else:
-        forms = [form for each in formsets for form in each.formset.initial_forms]
+        forms = [form for each in _of_prices(formsets) for form in each.initial_forms]
         prices, left_out = _that_are_prices(form.instance for form in forms), 0
         sample = SampleEventForm(initial=sample_for(prices))
     context: dict[str, Any] = {"sample": sample}
@@ -219,6 +219,10 @@ def _try_out(request: HttpRequest, formsets: Sequence[Any]) -> dict[str, Any]:
         "left_out": left_out,
         "previewed": True,
     }
+
+
+def _of_prices(formsets: Sequence[Any]) -> list[Any]:
+    return [each.formset for each in formsets if each.formset.model is Price]
 
 
 def _that_are_prices(prices: Iterable[Price]) -> list[Price]:

@@ -12,6 +12,7 @@ import io
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pricing import charge_model_form
 from pricing.admin import cell_texts, charge_choices, matrix_table, price_fields, text_tables
 from pricing.admin.text_tables import Mistake, TableInvalid
 
@@ -46,7 +47,7 @@ class PriceRow(NamedTuple):
         """Return a mistake of the price form in the definition, in the file."""
         parts = path.replace("[", ".").replace("]", "").split(".")
         lines, names = self.lines, parts
-        reason = text_tables.naming_rows(reason, [first for first, *_ in self.cell_lines])
+        reason = text_tables.plainly(reason, [first for first, *_ in self.cell_lines])
         match parts:
             case ["matrix", "cells", number, *names]:
                 lines = self.cell_lines[int(number)]
@@ -233,6 +234,7 @@ def _price(lines: Sequence[_Line], mistakes: list[Mistake]) -> PriceRow:
             places.append(group)
         else:
             definition |= charge
+    definition["charge_model"] = definition["charge_model"] or _usual(definition)
     return PriceRow(
         meter=first.get("meter"),
         asset=first.get("asset"),
@@ -242,6 +244,12 @@ def _price(lines: Sequence[_Line], mistakes: list[Mistake]) -> PriceRow:
         own_lines=[line.number for line in cells.get((), [])],
         cell_lines=[[line.number for line in group] for group in places],
     )
+
+
+def _usual(definition: Mapping[str, Any]) -> str:
+    """Return the charge model of a file that names none, from what it says."""
+    own = {name: definition.get(name) for name in charge_choices.MODEL_FIELDS}
+    return charge_model_form.inferred(own, "") or "per_unit"
 
 
 def _expect_alike(
@@ -262,8 +270,7 @@ def _terms(line: _Line) -> dict[str, Any]:
         fields["true_up"] = "on"
     else:
         del fields["true_up"]
-    charge_model = fields.get("charge_model", "per_unit")
-    return {"charge_model": charge_model, **price_fields.terms_of(fields)}
+    return {"charge_model": fields.get("charge_model", ""), **price_fields.terms_of(fields)}
 
 
 def _dimensions(lines: Sequence[_Line]) -> list[str | dict[str, str]]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from pricing.admin import cell_texts, charge_choices, matrix_table, tier_table
+from pricing.admin import cell_texts, charge_choices, matrix_table, text_tables, tier_table
 from pricing.admin.matrix_table import Table
 from pricing.admin.text_tables import Mistake, TableInvalid
 from pricing.admin.tier_table import TierTable
@@ -53,11 +53,11 @@ class Drafted:
 
     def place(self, path: str, reason: str) -> FieldMistake:
         """Return the field for a mistake of the price form, and where in it."""
-        reason = in_plain_words(reason)
         head, _, rest = path.partition(".")
         name, bracket, index = head.partition("[")
         if name == "matrix" and self.matrix is not None:
             return FieldMistake("matrix", self.matrix.place(rest, reason))
+        reason = text_tables.plainly(reason)
         if name == "tiers" and self.tiers is not None:
             main = charge_choices.tier_main(self.definition["charge_model"])
             tail = f"{bracket}{index}.{rest}".strip(".")
@@ -74,13 +74,6 @@ class Drafted:
 
 def _commitment_field(name: str) -> str:
     return name if name in _COMMITMENT_DEFAULTS else f"commitment_{name or 'units'}"
-
-
-def in_plain_words(reason: str) -> str:
-    """Return a reason without what only somebody who writes JSON needs to know."""
-    if reason.startswith("must be a decimal number"):
-        return "must be a number such as 12.50"
-    return reason
 
 
 def fields_of(definition: Mapping[str, Any]) -> dict[str, str]:

@@ -49,7 +49,7 @@ class PriceList:
     def mistake(self, column: Column, path: str, reason: str) -> Mistake:
         """Return a mistake of the price form in a column's definition, in the list."""
         parts = path.replace("[", ".").replace("]", "").split(".")
-        reason = text_tables.naming_rows(reason, [place.line for place in column.places])
+        reason = text_tables.plainly(reason, [place.line for place in column.places])
         match parts:
             case ["matrix", "cells", number, "tiers", tier, *rest]:
                 sentence = f"tier {int(tier) + 1}, {' '.join(rest)} {reason}."

@@ -28,9 +28,14 @@ class Mistake(NamedTuple):
         return f"{where}: {self.reason}"
 
 
-def naming_rows(reason: str, lines: Sequence[int]) -> str:
-    """Return a reason of the price form with the rows of a table in place of its cells."""
-    return _CELL.sub(lambda found: f"row {lines[int(found[1])]}", reason)
+def plainly(reason: str, lines: Sequence[int] = ()) -> str:
+    """Return a reason of the price form in words for people who do not write JSON.
+
+    With `lines`, the rows of a table take the place of cells.
+    """
+    if reason.startswith("must be a decimal number"):
+        return "must be a number such as 12.50"
+    return _CELL.sub(lambda found: f"row {lines[int(found[1])]}", reason) if lines else reason
 
 
 class TableInvalid(ValueError):
