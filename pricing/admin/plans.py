@@ -9,9 +9,10 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from accounts.tenant_admin import ReadOnlyTenantInline, TenantModelAdmin
+from accounts.tenant_admin import ReadOnlyTenantInline
 from pricing import publication
 from pricing.admin import comparisons, plan_file_page
+from pricing.admin.plan_templates import PlanTemplatesAdmin
 from pricing.models import Plan, PlanVersion, VersionState
 
 
@@ -48,7 +49,7 @@ class VersionInline(ReadOnlyTenantInline):
 
 
 @admin.register(Plan)
-class PlanAdmin(TenantModelAdmin):
+class PlanAdmin(PlanTemplatesAdmin):
     """Plans. A new one starts with a first draft."""
 
     fields = ["code", "name", "is_default"]
