@@ -1,6 +1,7 @@
-"""Admin pages of what is sold and at which price: meters, plans, coupons, subscriptions."""
+"""Admin pages of what is sold and at which price: meters, plans, coupons, costs, subscriptions."""
 
 from pricing.admin import (
+    costs,
     coupons,
     meters,
     plan_versions,
@@ -9,4 +10,12 @@ from pricing.admin import (
     subscriptions,
 )
 
-__all__ = ["coupons", "meters", "plan_versions", "plans", "price_overrides", "subscriptions"]
+__all__ = [
+    "costs",
+    "coupons",
+    "meters",
+    "plan_versions",
+    "plans",
+    "price_overrides",
+    "subscriptions",
+]

@@ -8,12 +8,14 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Membership, Organization, Role, User
+from pricing.models import CostPolicy
 from tests.clock import NOW
 from tests.factories import (
     AlertFiringFactory,
     ApiKeyFactory,
     AssetFactory,
     BillingPeriodFactory,
+    CostRateFactory,
     CouponFactory,
     CouponRedemptionFactory,
     CreditAccountFactory,
@@ -88,12 +90,16 @@ class Company:
         self.subscription = SubscriptionFactory.create(
             customer=self.customer, plan_version=published
         )
-        coupon = CouponFactory.create(**here, code=f"{self.marker}-coupon")
+        rate = CostRateFactory.create(meter=self.meter, name=self.marker)
+        policy = CostPolicy.objects.get(organization=self.organization)
+        self._keep(self.meter, self.plan, self.draft, self.subscription, rate, policy)
+        self._fill_agreements()
+
+    def _fill_agreements(self) -> None:
+        coupon = CouponFactory.create(
+            organization=self.organization, code=f"{self.marker}-coupon"
+        )
         self._keep(
-            self.meter,
-            self.plan,
-            self.draft,
-            self.subscription,
             coupon,
             CouponRedemptionFactory.create(coupon=coupon, subscription=self.subscription),
             PriceOverrideFactory.create(
