@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import Customer, User
-from pricing import publication
+from pricing import cost_guard, publication
 from pricing.admin import comparisons
 from pricing.admin.term_forms import LinesField
 from pricing.admin.version_pages import VersionPage
@@ -138,6 +138,8 @@ def _render(page: VersionPage, form: PublishForm, problems: Sequence[Problem]) -
 
 def _warnings(version: PlanVersion, at: dt.datetime) -> Iterator[str]:
     """Yield what does not keep a draft from being published, but may not be meant."""
+    for found in cost_guard.findings(version, at):
+        yield f"Below cost. {found.meter} in {found.asset}, {found.reason}."
     yield from _settled_late(version)
 
 
