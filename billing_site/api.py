@@ -22,7 +22,6 @@ urlpatterns = [
     path("events/<path:external_id>", events_api.event_detail, name="event"),
     path("customers", customers_api.customer_list, name="customers"),
     path("quotes", quotes_api.quotes, name="quotes"),
-    path("customers", customers_api.customer_list, name="customers"),
     path("customers/<str:external_id>", accounts_api.customer_detail, name="customer"),
     path("customers/<str:external_id>/balance", accounts_api.customer_balance, name="balance"),
     path("customers/<str:external_id>/grants", accounts_api.grant_list, name="grants"),

@@ -86,6 +86,8 @@ def publish(
 ) -> PlanVersion:
     """Freeze a draft and put it on sale. Raises PublicationRefused, and then nothing changed.
 
+    Prices below cost are refused when the organization's cost policy says so.
+
     `effective_from` is when it takes effect, instead of what the draft says; a moment that has
     passed, or none, means now. Customers who are migrated get it with their first billing period
     from then on, those with overrides a private version of it.
