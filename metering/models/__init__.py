@@ -2,17 +2,21 @@
 
 from metering.models.alerts import AlertFiring, SpendAlert
 from metering.models.billing_periods import BillingPeriod, UsageTotal
+from metering.models.caps import CapCounter, CapOwner, SpendCap
 from metering.models.events import DeadLetter, Event, RatedEvent
 from metering.models.period_charges import DistinctValue, PeriodCharge
 
 __all__ = [
     "AlertFiring",
     "BillingPeriod",
+    "CapCounter",
+    "CapOwner",
     "DeadLetter",
     "DistinctValue",
     "Event",
     "PeriodCharge",
     "RatedEvent",
     "SpendAlert",
+    "SpendCap",
     "UsageTotal",
 ]

@@ -28,6 +28,11 @@ NEEDED = {
     ("POST", "customers/{external_id}/grants"): CUSTOMERS,
     ("GET", "customers/{external_id}/alerts"): READ,
     ("POST", "customers/{external_id}/alerts"): CUSTOMERS,
+    ("GET", "customers/{external_id}/caps"): READ,
+    ("POST", "customers/{external_id}/caps"): CUSTOMERS,
+    ("DELETE", "customers/{external_id}/caps/{cap_id}"): CUSTOMERS,
+    ("POST", "customers/{external_id}/stop"): CUSTOMERS,
+    ("POST", "customers/{external_id}/resume"): CUSTOMERS,
     ("GET", "plans"): READ,
     ("GET", "subscriptions"): READ,
     ("POST", "subscriptions"): CUSTOMERS,
@@ -39,7 +44,8 @@ EVERY_OPERATION = pytest.mark.parametrize(("method", "template"), NEEDED)
 
 
 def address(template: str) -> str:
-    return template.format(external_id="nobody", invoice_id="00000000-0000-7000-8000-000000000000")
+    nothing = "00000000-0000-7000-8000-000000000000"
+    return template.format(external_id="nobody", invoice_id=nothing, cap_id=nothing)
 
 
 def test_every_operation_of_the_schema_is_in_the_table() -> None:

@@ -1,6 +1,7 @@
 """Two organizations with the same names for everything, one of them marked in every text it has."""
 
 import itertools
+from decimal import Decimal
 from typing import Any
 
 from django.apps import apps
@@ -23,6 +24,7 @@ from tests.factories import (
     PortalMembershipFactory,
     PriceFactory,
     SpendAlertFactory,
+    SpendCapFactory,
 )
 from tests.guarded_tables import unguarded
 from tests.worlds import VideoWorld, open_video_world
@@ -126,6 +128,7 @@ def _furnished(slug: str) -> VideoWorld:
     alert = SpendAlertFactory.create(account=world.account)
     AlertFiringFactory.create(alert=alert)
     HoldFactory.create(account=world.account)
+    SpendCapFactory.create(customer=world.customer, asset=world.usd, limit=Decimal(10**12))
     _use(world)
     if slug == OURS:
         _add_what_is_its_own(world)
