@@ -44,7 +44,7 @@ OWN_CUSTOMER, OWN_EVENT, OWN_PLAN, OWN_ASSET = "only-customer", "only-event", "o
 _NAMES = {
     "external_id", "customer_external_id", "code", "event_type", "type", "quantity_property",
     "expression",
-    "slug", "source", "cell", "series", "time_zone", "password", "prefix",
+    "bucket", "slug", "source", "cell", "series", "time_zone", "password", "prefix",
 }  # fmt: skip
 
 
