@@ -92,7 +92,7 @@ def of_credit(*, asset: str, needed: Decimal, available: Decimal) -> Refusal:
     return Refusal(
         reason=Reason.INSUFFICIENT_CREDIT,
         detail=f"It costs {money.to_wire(needed)} {asset} and {money.to_wire(available)} is "
-        "available; nothing was recorded.",
+        "available.",
         asset=asset,
         needed=needed,
         available=available,

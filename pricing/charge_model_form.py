@@ -25,13 +25,14 @@ PROPERTY_LENGTH_MAX = 100
 type _Read = Callable[[Reader], ChargeModel | None]
 
 
-def read(reader: Reader, *, outer: str = "") -> ChargeModel | None:
+def read(reader: Reader, *, outer: str | None = None) -> ChargeModel | None:
     """Read the charge model in the reader's object, or note what is wrong with it.
 
-    `outer` is the price's model, which a cell may leave unsaid if it has that model's fields.
+    A price says its model. A cell of one whose model is `outer` may leave it to its fields: the
+    price's model if they fit it, else the model they tell.
     """
     name = reader.source.get("charge_model")
-    if name is None:
+    if name is None and outer is not None:
         name = _inferred(reader.source, outer)
     if not isinstance(name, str) or name not in _READERS:
         reader.fail("charge_model", f"must be one of {', '.join(_READERS)}")

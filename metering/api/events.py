@@ -228,8 +228,8 @@ def event_detail(request: Request, external_id: str) -> Response:
     organization = organization_of(request)
     source = request.query_params.get("source", "")
     key = event_drafts.event_key(source=source, external_id=external_id)
-    stored = Event.objects.filter(organization=organization, key=key).select_related("customer")
-    event = stored.first()
+    stored = Event.objects.filter(organization=organization, key=key)
+    event = stored.select_related("customer", "cost_asset").first()
     if event is None:
         raise Problem(404, "not_found", "There is no event with this id.")
     rated = RatedEvent.objects.filter(organization=organization, event_key=key)
@@ -239,6 +239,7 @@ def event_detail(request: Request, external_id: str) -> Response:
         context={
             "rated": rated.select_related("price__plan_version__plan", "price__asset"),
             "ledger": entries.select_related("account__asset").order_by("account_version"),
+            "shows_cost": request.auth.allows(Scope.ADMIN),
         },
     )
     return Response(shown.data)

@@ -18,7 +18,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0004_usage_stopped'),
-        ('metering', '0003_settlement_at_close'),
+        ('metering', '0004_unused_period_may_be_repriced'),
         ('pricing', '0004_plan_terms_same_tenant'),
     ]
 

@@ -9,8 +9,9 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from accounts.tenant_admin import ReadOnlyTenantInline, TenantModelAdmin
+from accounts.tenant_admin import ReadOnlyTenantInline
 from pricing import publication
+from pricing.admin.plan_templates import PlanTemplatesAdmin
 from pricing.models import Plan, PlanVersion, VersionState
 
 
@@ -42,7 +43,7 @@ class VersionInline(ReadOnlyTenantInline):
 
 
 @admin.register(Plan)
-class PlanAdmin(TenantModelAdmin):
+class PlanAdmin(PlanTemplatesAdmin):
     """Plans. A new one starts with a first draft."""
 
     fields = ["code", "name"]

@@ -8,12 +8,14 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Membership, Organization, Role, User
+from pricing.models import CostPolicy
 from tests.clock import NOW
 from tests.factories import (
     AlertFiringFactory,
     ApiKeyFactory,
     AssetFactory,
     BillingPeriodFactory,
+    CostRateFactory,
     CreditAccountFactory,
     CreditGrantFactory,
     CustomerFactory,
@@ -85,7 +87,9 @@ class Company:
         self.subscription = SubscriptionFactory.create(
             customer=self.customer, plan_version=published
         )
-        self._keep(self.meter, self.plan, self.draft, self.subscription)
+        rate = CostRateFactory.create(meter=self.meter, name=self.marker)
+        policy = CostPolicy.objects.get(organization=self.organization)
+        self._keep(self.meter, self.plan, self.draft, self.subscription, rate, policy)
 
     def _fill_usage(self) -> None:
         alert = SpendAlertFactory.create(account=self.account)

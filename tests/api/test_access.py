@@ -19,6 +19,7 @@ NEEDED = {
     ("GET", "events"): READ,
     ("POST", "events"): EVENTS,
     ("GET", "events/{external_id}"): READ,
+    ("POST", "quotes"): READ,
     ("GET", "customers"): READ,
     ("POST", "customers"): CUSTOMERS,
     ("GET", "customers/{external_id}"): READ,
@@ -33,7 +34,22 @@ NEEDED = {
     ("DELETE", "customers/{external_id}/caps/{cap_id}"): CUSTOMERS,
     ("POST", "customers/{external_id}/stop"): CUSTOMERS,
     ("POST", "customers/{external_id}/resume"): CUSTOMERS,
+    ("GET", "customers/{external_id}/entitlements"): READ,
+    ("GET", "customers/{external_id}/overrides"): READ,
+    ("PUT", "customers/{external_id}/overrides"): CUSTOMERS,
+    ("GET", "meters"): READ,
+    ("POST", "meters"): Scope.ADMIN,
     ("GET", "plans"): READ,
+    ("POST", "plans"): Scope.ADMIN,
+    ("GET", "plans/{code}"): READ,
+    ("PATCH", "plans/{code}"): Scope.ADMIN,
+    ("GET", "plans/{code}/versions"): READ,
+    ("POST", "plans/{code}/versions"): Scope.ADMIN,
+    ("GET", "plans/{code}/versions/{number}"): READ,
+    ("PUT", "plans/{code}/versions/{number}"): Scope.ADMIN,
+    ("POST", "plans/{code}/versions/{number}/publish"): Scope.ADMIN,
+    ("GET", "coupons"): READ,
+    ("POST", "coupons"): Scope.ADMIN,
     ("GET", "subscriptions"): READ,
     ("POST", "subscriptions"): CUSTOMERS,
     ("GET", "invoices"): READ,
@@ -45,7 +61,14 @@ EVERY_OPERATION = pytest.mark.parametrize(("method", "template"), NEEDED)
 
 def address(template: str) -> str:
     nothing = "00000000-0000-7000-8000-000000000000"
-    return template.format(external_id="nobody", invoice_id=nothing, cap_id=nothing)
+    return template.format(
+        external_id="nobody",
+        invoice_id=nothing,
+        cap_id=nothing,
+        rate_id=nothing,
+        code="nothing",
+        number=1,
+    )
 
 
 def test_every_operation_of_the_schema_is_in_the_table() -> None:

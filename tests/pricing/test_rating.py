@@ -211,6 +211,67 @@ class TestTooLarge:
             rate(price(unit_amount="2"), Totals.of({"": held}), minutes=minutes)
         assert error.value.reason == "amount_too_large"
 
+    @pytest.mark.parametrize("aggregation", ["latest", "min", "average"])
+    def test_a_total_that_swings_from_one_end_to_the_other(self, aggregation: Any) -> None:
+        compiled, totals = price(aggregation, unit_amount="0", at_close=True), Totals()
+        high, low = str(money.LARGEST), f"-{money.LARGEST}"
+        rate(compiled, totals, minutes=low if aggregation == "average" else high)
+        with pytest.raises(Unpriceable) as error:
+            rate(compiled, totals, minutes=low)
+        assert error.value.reason == "amount_too_large"
+
+    @pytest.mark.parametrize(
+        "terms",
+        [
+            {"charge_model": "volume_tiers", "tiers": [{"unit_amount": "2"}]},
+            {"unit_amount": "1", "commitment": {"amount": "0", "overage_factor": "2"}},
+            {"charge_model": "graduated", "tiers": [{"unit_amount": "1", "flat_amount": "8e25"}]},
+        ],
+    )
+    def test_what_the_close_would_charge(self, terms: dict[str, Any]) -> None:
+        compiled = price(**terms, at_close=True)
+        assert rate(compiled, minutes="1e25").quantity == Decimal("1e25")
+        with pytest.raises(Unpriceable) as error:
+            rate(compiled, minutes="6e25")
+        assert error.value.reason == "amount_too_large"
+
+
+class TestExplain:
+    """The steps add up to what the event was charged, to the last place."""
+
+    def steps(self, compiled: CompiledPrice, *minutes: str, **properties: Any) -> list[str]:
+        totals = Totals()
+        for each in minutes:
+            rated = rate(compiled, totals, minutes=each, **properties)
+        steps = compiled.explain(rated.cell, rated.before, rated.billable)
+        due = rated.amount if compiled.settles_on_event else rated.metered
+        assert sum(step.amount for step in steps) == due
+        return [f"{step.label}: {step.amount.normalize():f}" for step in steps]
+
+    def test_a_rounded_total_that_leaves_a_last_place(self) -> None:
+        compiled = price(unit_amount="1", unit_size="3")
+        assert self.steps(compiled, "1", "1") == [
+            "all units: 0.333333333333",
+            "rounding of the totals before and after: 0.000000000001",
+        ]
+
+    def test_what_the_bounds_of_a_period_change(self) -> None:
+        compiled = price(unit_amount="1", maximum_amount="15")
+        assert self.steps(compiled, "10", "10") == [
+            "all units: 10",
+            "commitment and maximum of the period: -5",
+        ]
+        committed = price(unit_amount="1", commitment={"amount": "15", "overage_factor": "1.5"})
+        assert self.steps(committed, "10", "10") == [
+            "all units: 10",
+            "commitment and maximum of the period: 2.5",
+        ]
+
+    def test_a_price_that_settles_at_close_is_explained_as_it_is_metered(self) -> None:
+        compiled = price(unit_amount="1", maximum_amount="15", at_close=True)
+        assert self.steps(compiled, "10", "10") == ["all units: 10"]
+        assert self.steps(price("latest", unit_amount="1", at_close=True), "10") == []
+
 
 def test_a_price_is_for_events_its_meter_counts() -> None:
     compiled = compile_price(
