@@ -10,8 +10,8 @@ from metering.api import events as events_api
 from metering.api import margins as margins_api
 from metering.api import overrides as overrides_api
 from metering.api import quotes as quotes_api
-from pricing import cost_api
 from pricing.api import catalogue as catalogue_api
+from pricing.api import costs as costs_api
 from pricing.api import customers as customers_api
 from pricing.api import plan_versions as versions_api
 from pricing.api import subscriptions as subscriptions_api
@@ -23,7 +23,6 @@ urlpatterns = [
     path("events/<path:external_id>", events_api.event_detail, name="event"),
     path("customers", customers_api.customer_list, name="customers"),
     path("quotes", quotes_api.quotes, name="quotes"),
-    path("customers", accounts_api.customer_list, name="customers"),
     path("customers/<str:external_id>", accounts_api.customer_detail, name="customer"),
     path("customers/<str:external_id>/balance", accounts_api.customer_balance, name="balance"),
     path("customers/<str:external_id>/grants", accounts_api.grant_list, name="grants"),
@@ -52,9 +51,9 @@ urlpatterns = [
     path("subscriptions", subscriptions_api.subscription_list, name="subscriptions"),
     path("invoices", invoicing_api.invoice_list, name="invoices"),
     path("invoices/<uuid:invoice_id>", invoicing_api.invoice_detail, name="invoice"),
-    path("cost-policy", cost_api.cost_policy, name="cost-policy"),
-    path("cost-rates", cost_api.cost_rate_list, name="cost-rates"),
-    path("cost-rates/<uuid:rate_id>", cost_api.cost_rate_detail, name="cost-rate"),
+    path("cost-policy", costs_api.cost_policy, name="cost-policy"),
+    path("cost-rates", costs_api.cost_rate_list, name="cost-rates"),
+    path("cost-rates/<uuid:rate_id>", costs_api.cost_rate_detail, name="cost-rate"),
     path("margins", margins_api.margin_report, name="margins"),
     path("dead-letters", alerts_api.dead_letter_list, name="dead-letters"),
 ]
