@@ -91,7 +91,7 @@ def of_credit(*, asset: str, needed: Decimal, available: Decimal) -> Refusal:
     """Return the refusal of a balance."""
     return Refusal(
         reason=Reason.INSUFFICIENT_CREDIT,
-        detail=f"It costs {money.to_wire(needed)} {asset} and {money.to_wire(available)} is "
+        detail=f"The event costs {money.to_wire(needed)} {asset} and {money.to_wire(available)} is "
         "available.",
         asset=asset,
         needed=needed,

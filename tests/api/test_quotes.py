@@ -154,6 +154,6 @@ def test_a_thousand_events_cost_no_more_queries_than_one(
     api: Caller, video: VideoWorld, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     for count in (1, 1000):
-        with django_assert_max_num_queries(14):
+        with django_assert_max_num_queries(17):
             answer = api.post("quotes", question(video, *["0.1"] * count))
         assert len(answer.json["events"]) == count

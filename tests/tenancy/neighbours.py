@@ -54,7 +54,7 @@ _NAMES = {
     "external_id", "customer_external_id", "code", "event_type", "type", "quantity_property",
     "expression",
     "slug", "source", "cell", "series", "time_zone", "password", "prefix", "feature",
-    "property_name", "bucket",
+    "property_name", "property_value", "bucket",
 }  # fmt: skip
 
 
