@@ -193,11 +193,16 @@ class Subscribers:
         )
         periods = read_periods(subscriptions, at=self._at)
         for subscription in subscriptions:
+            plan = catalog.compiled_plan(periods[subscription.id].plan_version_id)
+            books = books_of[subscription.customer_id]
+            for book in books.values():
+                # Who owed on a former plan kept its line; this plan may allow less.
+                book.floor = max(book.floor, plan.floor)
             self._by_external_id[subscription.customer.external_id] = Subscriber(
                 id=subscription.customer_id,
-                plan=catalog.compiled_plan(periods[subscription.id].plan_version_id),
+                plan=plan,
                 period=periods[subscription.id],
-                books=books_of[subscription.customer_id],
+                books=books,
             )
         self._totals = event_rows.read_totals(
             organization_id=self._organization_id,

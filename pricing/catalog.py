@@ -4,6 +4,7 @@ compiled once is right for as long as the process lives."""
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import cast
 
@@ -29,10 +30,11 @@ class CatalogPrice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledPlan:
-    """All prices of one published version."""
+    """All prices of one published version; `floor` is how low a balance may go on it."""
 
     version_id: uuid.UUID
     shortfall_policy: str
+    floor: Decimal
     prices: tuple[CatalogPrice, ...]
 
     def prices_for(self, event_type: str) -> Collection[CatalogPrice]:
@@ -87,6 +89,7 @@ def compiled_plan(version_id: uuid.UUID) -> CompiledPlan:
     return CompiledPlan(
         version_id=version_id,
         shortfall_policy=version.shortfall_policy,
+        floor=version.floor,
         prices=tuple(
             CatalogPrice(
                 price_id=price.id,
