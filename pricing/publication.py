@@ -101,7 +101,7 @@ def publish(
             list(children.select_for_update(of=("self",)).values_list("id"))
         version.effective_from = effective_from or version.effective_from
         problems = plan_checks.check(version)
-        problems += [Problem(*error) for error in cost_guard.problems(version, at=at)]
+        problems += [Problem(*each) for each in cost_guard.problems(version, at=at)]
         if problems:
             raise PublicationRefused(problems)
         versions.freeze(version, by=by, at=at)

@@ -16,6 +16,8 @@ from tests.factories import (
     AssetFactory,
     BillingPeriodFactory,
     CostRateFactory,
+    CouponFactory,
+    CouponRedemptionFactory,
     CreditAccountFactory,
     CreditGrantFactory,
     CustomerFactory,
@@ -29,6 +31,7 @@ from tests.factories import (
     PlanVersionFactory,
     PortalMembershipFactory,
     PriceFactory,
+    PriceOverrideFactory,
     SpendAlertFactory,
     SubscriptionFactory,
     UserFactory,
@@ -90,6 +93,19 @@ class Company:
         rate = CostRateFactory.create(meter=self.meter, name=self.marker)
         policy = CostPolicy.objects.get(organization=self.organization)
         self._keep(self.meter, self.plan, self.draft, self.subscription, rate, policy)
+        self._fill_agreements()
+
+    def _fill_agreements(self) -> None:
+        coupon = CouponFactory.create(
+            organization=self.organization, code=f"{self.marker}-coupon"
+        )
+        self._keep(
+            coupon,
+            CouponRedemptionFactory.create(coupon=coupon, subscription=self.subscription),
+            PriceOverrideFactory.create(
+                customer=self.customer, plan=self.plan, meter=self.meter, asset=self.asset
+            ),
+        )
 
     def _fill_usage(self) -> None:
         alert = SpendAlertFactory.create(account=self.account)
