@@ -299,11 +299,16 @@ class Subscribers:
             at=self._at,
         )
         for subscription in subscriptions:
+            plan = catalog.compiled_plan(periods[subscription.id].plan_version_id)
+            books = books_of[subscription.customer_id]
+            for book in books.values():
+                # Who owed on a former plan kept its line; this plan may allow less.
+                book.floor = max(book.floor, plan.floor)
             self._by_external_id[subscription.customer.external_id] = Subscriber(
                 id=subscription.customer_id,
-                plan=catalog.compiled_plan(periods[subscription.id].plan_version_id),
+                plan=plan,
                 period=periods[subscription.id],
-                books=books_of[subscription.customer_id],
+                books=books,
                 is_stopped=subscription.customer.usage_stopped_at is not None,
                 caps=self.cap_books.get(subscription.customer_id),
             )

@@ -4,6 +4,7 @@ compiled once is right for as long as the process lives."""
 import uuid
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import cast
 
@@ -30,10 +31,14 @@ class CatalogPrice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledPlan:
-    """All prices of one published version, and what its entitlements allow."""
+    """All prices of one published version, and what its entitlements allow.
+
+    `floor` is how low a balance may go on it.
+    """
 
     version_id: uuid.UUID
     shortfall_policy: str
+    floor: Decimal
     prices: tuple[CatalogPrice, ...]
     entitlements: tuple[Rule, ...] = ()
 
@@ -103,6 +108,7 @@ def compiled_plan(version_id: uuid.UUID) -> CompiledPlan:
         version_id=version_id,
         shortfall_policy=version.shortfall_policy,
         entitlements=tuple(rules_of(version)),
+        floor=version.floor,
         prices=tuple(
             CatalogPrice(
                 price_id=price.id,
