@@ -38,6 +38,7 @@ class CouponForm(ChoosingForm):
         model = Coupon
         fields = [*_OFFER, *(name for name in _TERMS if name != "off")]
         labels = {"asset": "In", "duration": "Counts on", "duration_periods": "Number of bills"}
+        help_texts = {"percent": "25 for a quarter off.", "amount": ""}
 
 
 @admin.register(Coupon)

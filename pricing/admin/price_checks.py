@@ -43,7 +43,7 @@ def summary(price: Price) -> str:
     words = version_changes.words_of(price)
     if not matrix:
         return next(text for _, text in price_words.describe(terms, words))
-    names = " and ".join(map(matrix_table.name_of, matrix["dimensions"]))
+    names = ", ".join(map(matrix_table.name_of, matrix["dimensions"]))
     count = len(matrix["cells"])
     per = words.units(terms.conversion.unit_size)
     return f"{count} price{'s' if count > 1 else ''} by {names}, per {per}"

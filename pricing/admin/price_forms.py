@@ -20,8 +20,8 @@ ROUNDINGS = [
 ]
 SCOPES = [("total", "The period's total"), ("event", "Each event on its own")]
 COUNTS = [
-    ("per_cell", "For each row of the table on its own"),
-    ("over_all_cells", "Over all rows together"),
+    ("per_cell", "Each row on its own"),
+    ("over_all_cells", "All rows together"),
 ]
 
 

@@ -72,8 +72,9 @@ class Listed(NamedTuple):
 def show(page: VersionPage) -> HttpResponse:
     """Show one list of a version, or write what was typed."""
     assets = list(Asset.objects.filter(organization=page.version.organization_id))
-    # In the order they were made, which is the order in which they were typed.
-    prices = list(page.version.prices.select_related("meter", "asset").order_by("id"))
+    # In the order in which the meters were made, which is the one they were first typed in.
+    stored = page.version.prices.select_related("meter", "asset")
+    prices = list(stored.order_by("meter__created_at", "meter__code"))
     lists = _lists(prices, assets)
     listed = _chosen(page, lists)
     form = _form(prices, listed)
