@@ -9,8 +9,8 @@ from metering.api import events as events_api
 from metering.api import margins as margins_api
 from metering.api import overrides as overrides_api
 from metering.api import quotes as quotes_api
-from pricing import cost_api
 from pricing.api import catalogue as catalogue_api
+from pricing.api import costs as costs_api
 from pricing.api import customers as customers_api
 from pricing.api import plan_versions as versions_api
 from pricing.api import subscriptions as subscriptions_api
@@ -46,9 +46,9 @@ urlpatterns = [
     path("subscriptions", subscriptions_api.subscription_list, name="subscriptions"),
     path("invoices", invoicing_api.invoice_list, name="invoices"),
     path("invoices/<uuid:invoice_id>", invoicing_api.invoice_detail, name="invoice"),
-    path("cost-policy", cost_api.cost_policy, name="cost-policy"),
-    path("cost-rates", cost_api.cost_rate_list, name="cost-rates"),
-    path("cost-rates/<uuid:rate_id>", cost_api.cost_rate_detail, name="cost-rate"),
+    path("cost-policy", costs_api.cost_policy, name="cost-policy"),
+    path("cost-rates", costs_api.cost_rate_list, name="cost-rates"),
+    path("cost-rates/<uuid:rate_id>", costs_api.cost_rate_detail, name="cost-rate"),
     path("margins", margins_api.margin_report, name="margins"),
     path("dead-letters", alerts_api.dead_letter_list, name="dead-letters"),
 ]

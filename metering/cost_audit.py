@@ -1,8 +1,8 @@
 """The audit of costs: what vendors took for each event, computed again from the rates.
 
 A rate written later does not change what an event was stored with, so each event is held against
-the rates that were known when it was received. It cannot be said in SQL, because a rate may match by
-an expression; so every event is read, and the audit is asked for by name.
+the rates that were known when it was received. It cannot be said in SQL, because a rate may match
+by an expression; so every event is read, and the audit is asked for by name.
 """
 
 import datetime as dt
@@ -71,7 +71,7 @@ def _differences_of(organization_id: uuid.UUID) -> Iterator[Difference]:
 
 
 def _stored(event: Event) -> EventCost | None:
-    if event.cost_asset_id is None:
+    if event.cost_asset_id is None or event.cost_parts is None:
         return None
     parts = {meter: money.parse(part) for meter, part in event.cost_parts.items()}
     return EventCost(event.cost_asset_id, parts)

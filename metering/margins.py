@@ -161,48 +161,32 @@ def report(
         **{f"name_{place}": each.property for place, each in enumerate(attributes)},
         **{f"path_{place}": each.property.split(".") for place, each in enumerate(attributes)},
     }
-    rows = _run(_margins_sql(attributes), parameters)
-    others = _run(_other_revenue_sql(attributes), parameters)
-    if max(len(rows) - 1, len(others)) > ROWS_MAX:
+    (total, *rows), others = (
+        _run(_margins_sql(attributes), parameters),
+        _run(_other_revenue_sql(attributes), parameters),
+    )
+    if max(len(rows), len(others)) > ROWS_MAX:
         raise TooManyRows
-    return _report(policy.asset, start, end, attributes, rows, others)
-
-
-def _report(
-    asset: Asset,
-    start: dt.date,
-    end: dt.date,
-    attributes: Sequence[_Attribute],
-    rows: Sequence[Sequence[Any]],
-    others: Sequence[Sequence[Any]],
-) -> Report:
     names = tuple(each.name for each in attributes)
     width = len(names)
-
-    def group_of(row: Sequence[Any]) -> Group:
-        return dict(zip(names, row, strict=False))
-
     return Report(
-        asset=asset,
+        asset=policy.asset,
         start=start,
         end=end,
         group_by=names,
-        total=next(Figures.of(row[width + 1 :]) for row in rows if row[width]),
-        rows=[
-            Row(group=group_of(row), figures=Figures.of(row[width + 1 :]))
-            for row in rows
-            if not row[width]
-        ],
-        other_revenue=[
-            OtherRevenue(
-                group=group_of(row),
-                asset=row[width],
-                events=row[width + 1],
-                revenue=row[width + 2],
-            )
-            for row in others
-        ],
+        total=Figures.of(total[width + 1 :]),
+        rows=[Row(group=_group(names, row), figures=Figures.of(row[width + 1 :])) for row in rows],
+        other_revenue=[_other_revenue(names, row) for row in others],
     )
+
+
+def _group(names: Sequence[str], row: Sequence[Any]) -> Group:
+    return dict(zip(names, row, strict=False))
+
+
+def _other_revenue(names: Sequence[str], row: Sequence[Any]) -> OtherRevenue:
+    asset, events, revenue = row[len(names) :]
+    return OtherRevenue(group=_group(names, row), asset=asset, events=events, revenue=revenue)
 
 
 def _attributes(group_by: Sequence[str]) -> list[_Attribute]:
@@ -242,7 +226,7 @@ def _attribute(name: str, place: int) -> _Attribute:
 def _run(sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 # `earned` is what an event was charged, by asset and meter; `revenue` what of it is in the asset of

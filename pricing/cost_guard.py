@@ -43,7 +43,8 @@ class Finding:
         """Say what is wrong, as a sentence that follows the field."""
         price, cost, size = (money.to_wire(n) for n in (self.price, self.cost, self.unit_size))
         units = "unit" if self.unit_size == 1 else f"{size} units"
-        return f"{self.cell}: {price} for each {units} is less than the {cost} that {self.vendor} takes"
+        asked = f"{self.cell}: {price} for each {units}"
+        return f"{asked} is less than the {cost} that {self.vendor} takes"
 
 
 def findings(version: PlanVersion, at: dt.datetime) -> list[Finding]:

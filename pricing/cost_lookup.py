@@ -1,8 +1,8 @@
 """Looking up what one event costs at one rate, fast: many vendors' rates are asked for each event.
 
 It answers what `CompiledPrice.rate` answers for the first event of a period. A matrix by model is
-taken apart by its first dimension beforehand, so that the many cells of other models, and dimensions
-in which this model's cells differ in nothing, cost no time.
+taken apart by its first dimension beforehand, so that the many cells of other models, and
+dimensions in which this model's cells differ in nothing, cost no time.
 """
 
 from collections.abc import Sequence

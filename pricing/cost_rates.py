@@ -9,11 +9,12 @@ import datetime as dt
 import uuid
 from collections.abc import Iterator
 
+from django.core.exceptions import ValidationError
+
 from accounts import tenancy
 from accounts.models import Asset
 from pricing import catalog, cost_book, price_form
-from pricing.models import CostPolicy, CostRate, Meter
-from pricing.models.meters import code_validator
+from pricing.models import CostPolicy, CostRate, Meter, code_validator
 from pricing.price_form import FieldError, PriceInvalid
 
 
@@ -75,18 +76,23 @@ def add_rate(
         # Rates of an organization are written one after the other.
         policies = CostPolicy.objects.select_for_update(no_key=True)
         list(policies.filter(organization_id=meter.organization_id).values_list("id"))
-        terms = {"definition": definition, "effective_from": effective_from}
-        errors = mistakes(meter=meter, vendor=vendor, **terms, at=at)
+        errors = mistakes(
+            meter=meter, vendor=vendor, definition=definition, effective_from=effective_from, at=at
+        )
         if errors:
             raise CostRateInvalid(errors)
-        return CostRate.objects.create(
+        rate = CostRate.objects.create(
             organization_id=meter.organization_id,
             meter=meter,
             vendor=vendor,
             name=name,
+            definition=definition,
+            effective_from=effective_from,
             created_at=at,
-            **terms,
         )
+        # Exact numbers are kept as texts.
+        rate.refresh_from_db(fields=["definition"])
+        return rate
 
 
 def mistakes(
@@ -128,8 +134,10 @@ def _mistakes_in_definition(meter: Meter, definition: object) -> Iterator[FieldE
 def _mistakes_of_place(
     meter: Meter, vendor: str, effective_from: dt.datetime, *, at: dt.datetime
 ) -> Iterator[FieldError]:
-    if not code_validator.regex.fullmatch(vendor):
-        yield FieldError("vendor", str(code_validator.message))
+    try:
+        code_validator(vendor)
+    except ValidationError as error:
+        yield FieldError("vendor", error.messages[0])
         return
     others = CostRate.objects.for_organization(meter.organization_id).filter(
         meter=meter, vendor=vendor, effective_from__gte=effective_from

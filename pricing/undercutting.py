@@ -1,10 +1,10 @@
 """Undercutting: where a price sells what it counts for less than a cost rate pays for it.
 
-A price and a cost of the same meter are laid over each other, cell by cell. Two cells meet when some
-event is priced by the one and paid for by the other; then their amounts per unit are compared, for a
-price with tiers the lowest. Models that have no amount per unit (a flat amount, a percentage, a
-price the event carries) are compared with nothing. What a price gives away before it charges, and a
-maximum it stops at, are left out of account.
+A price and a cost of the same meter are laid over each other, cell by cell. Two cells meet when
+some event is priced by the one and paid for by the other; then their amounts per unit are compared,
+for a price with tiers the lowest. Models that have no amount per unit (a flat amount, a percentage,
+a price the event carries) are compared with nothing. What a price gives away before it charges, and
+a maximum it stops at, are left out of account.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -93,10 +93,10 @@ def undercuts(price: PriceTerms, cost: PriceTerms) -> list[Undercut]:
 
 
 def _side_of(terms: PriceTerms) -> _Side:
-    matrix, names = None, ()
+    matrix = None
+    names = terms.matrix.names if terms.matrix is not None else ()
     if terms.matrix is not None:
         # Values are looked up by dimension here, wherever an event would have them from.
-        names = terms.matrix.names
         matrix = Matrix(tuple(map(Dimension.of_property, names)), terms.matrix.cells)
     fallback = None
     if terms.charge_model is not None:
@@ -147,14 +147,25 @@ def _meet(one: Match, other: Match) -> Match | None:
     if ANY in (one, other):
         return other if one == ANY else one
     if isinstance(one, Range) and isinstance(other, Range):
-        both = one.meet(other)
-        return None if both.is_empty else both
+        return _meet_ranges(one, other) if one.overlaps(other) else None
     if isinstance(one, Range):
         one, other = other, one
     if isinstance(other, Range):
         number = number_of(one)
         return one if number is not None and other.contains(number) else None
     return one if one == other else None
+
+
+def _meet_ranges(one: Range, other: Range) -> Range:
+    """Return the numbers in both of two ranges that overlap: the later start, the earlier end."""
+    both = (one, other)
+    starts = [(each.above, not each.from_inclusive) for each in both if each.above is not None]
+    ends = [(each.below, each.to_inclusive) for each in both if each.below is not None]
+    above, is_exclusive = max(starts) if starts else (None, True)
+    below, is_inclusive = min(ends) if ends else (None, False)
+    return Range(
+        above=above, below=below, from_inclusive=not is_exclusive, to_inclusive=is_inclusive
+    )
 
 
 def _example(match: Match) -> object:

@@ -1,9 +1,9 @@
 """The vendor catalogue: what model vendors charge today, read from the data of genai-prices.
 
-The data comes with that package and is never fetched. It prices kinds of usage (input tokens, tokens
-read from a cache, searches), each by model, some by the size of the request, some by how the request
-was made. Here one kind of one vendor becomes one price definition, with a cell for each name of
-each model.
+The data comes with that package and is never fetched. It prices kinds of usage (input tokens,
+tokens read from a cache, searches), each by model, some by the size of the request, some by how the
+request was made. Here one kind of one vendor becomes one price definition, with a cell for each
+name of each model.
 
 Each kind counts only what no other kind does: `input_tokens` are those neither read from a cache
 nor written to one, so the size of a request is the sum of all its kinds of input.
@@ -73,9 +73,9 @@ class VendorPrice:
 class Naming:
     """How events of an organization name things.
 
-    `quantities` are expressions for how much of a kind an event has used, where that is not just the
-    property of the kind's name; `vendor_property` names the vendor, if events do; `names` are further names of models, looked
-    up the way the data describes them.
+    `quantities` are expressions for how much of a kind an event has used, where that is not just
+    the property of the kind's name; `vendor_property` names the vendor, if events do; `names` are
+    further names of models, looked up the way the data describes them.
     """
 
     quantities: Mapping[str, str]

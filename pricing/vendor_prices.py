@@ -2,8 +2,8 @@
 
 For each vendor and kind of usage one cost rate, a matrix by model. The meter of a kind has the
 kind's name as its code (input_tokens, output_tokens, cache_read_tokens, cache_write_tokens ...) and
-adds up the property of that name; meters that are missing are created. Importing again writes a rate
-only where a price has changed.
+adds up the property of that name; meters that are missing are created. Importing again writes a
+rate only where a price has changed.
 """
 
 import datetime as dt
@@ -21,7 +21,7 @@ __all__ = ["CannotImport", "Change", "Imported", "UnknownVendor", "import_prices
 
 
 class CannotImport(Exception):
-    """The organization's meters or its cost policy do not take these prices; nothing was written."""
+    """The organization's meters or cost policy do not take these prices; nothing was written."""
 
 
 class Change(StrEnum):
@@ -55,10 +55,11 @@ def import_prices(
 ) -> list[Imported]:
     """Write what these vendors charge as cost rates, from `effective_from` on or from `at`.
 
-    The prices are those of that moment, as far as the data dates them. Missing meters are created on `event_type`. `vendor_property` names the property in which events
-    say which vendor served them; without it a model that several vendors offer costs what the
-    dearest of them takes. `names` are further names by which events call models. All or nothing:
-    raises UnknownVendor, CannotImport, and cost_rates.CostRateInvalid.
+    The prices are those of that moment, as far as the data dates them. Missing meters are created
+    on `event_type`. `vendor_property` names the property in which events say which vendor served
+    them; without it a model that several vendors offer costs what the dearest of them takes.
+    `names` are further names by which events call models. All or nothing: raises UnknownVendor,
+    CannotImport, and cost_rates.CostRateInvalid.
     """
     moment = effective_from or at
     with tenancy.transaction_for(organization.id):
@@ -119,9 +120,12 @@ def _quantity(meter: Meter) -> str:
     return f"default({name}, 0)" if is_plain else f'default(prop("{name}"), 0)'
 
 
-def _new_meter(kind: str) -> Mapping[str, object]:
+def _new_meter(kind: str) -> dict[str, object]:
     name = kind.replace("_", " ")
-    described = {"name": name.capitalize(), "unit": name.removesuffix("s").rpartition(" ")[2]}
+    described: dict[str, object] = {
+        "name": name.capitalize(),
+        "unit": name.removesuffix("s").rpartition(" ")[2],
+    }
     if kind == REQUESTS:
         return described | {"aggregation": Aggregation.COUNT}
     # An event without the property uses nothing of the kind, which is no mistake.

@@ -297,7 +297,8 @@ class CostRateFactory(DjangoModelFactory[CostRate]):
     @classmethod
     def _create(cls, model_class: type[CostRate], *args: Any, **fields: Any) -> CostRate:
         CostPolicyFactory.create(organization=fields["organization"])
-        return super()._create(model_class, *args, **fields)
+        rate: CostRate = super()._create(model_class, *args, **fields)
+        return rate
 
 
 class IncludedCreditFactory(DjangoModelFactory[IncludedCredit]):

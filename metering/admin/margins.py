@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
@@ -38,7 +38,6 @@ class MarginForm(forms.Form):
     start = forms.DateField(label="From", widget=forms.DateInput(attrs={"type": "date"}))
     last = forms.DateField(label="Through", widget=forms.DateInput(attrs={"type": "date"}))
     by = forms.ChoiceField(label="By", choices=list(_GROUPINGS.items()))
-    field_order: ClassVar[list[str]] = ["start", "last", "by"]
 
     def clean(self) -> dict[str, Any]:
         """Refuse days that are no range, or a longer one than is added up."""
@@ -135,7 +134,7 @@ def _line(names: Sequence[str], figures: Figures, asset: Asset) -> Line:
         revenue=_amount(figures.revenue, scale),
         cost=_amount(figures.cost, scale),
         margin=_amount(figures.margin, scale),
-        percent="–" if percent is None else f"{_amount(percent, 0)} %",
+        percent="–" if percent is None else f"{_amount(percent, 2)} %",
         is_loss=figures.is_loss,
         unknown=f"{unknown} for {_amount(figures.unknown_cost_revenue, scale)}" if unknown else "",
     )

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from accounts import pagination
 from accounts.api import customer_or_404
 from accounts.authentication import HasScope, organization_of
-from accounts.models import LedgerEntry, Organization, Scope
+from accounts.models import ApiKey, LedgerEntry, Organization, Scope
 from accounts.parsers import ExactJSONParser
 from accounts.problems import CONTENT_TYPE, Problem, body
 from metering import event_drafts, ingestion, tasks
@@ -228,7 +228,7 @@ def event_detail(request: Request, external_id: str) -> Response:
         context={
             "rated": rated.select_related("price__plan_version__plan", "price__asset"),
             "ledger": entries.select_related("account__asset").order_by("account_version"),
-            "shows_cost": request.auth.allows(Scope.ADMIN),
+            "shows_cost": isinstance(request.auth, ApiKey) and request.auth.allows(Scope.ADMIN),
         },
     )
     return Response(shown.data)

@@ -173,7 +173,7 @@ class EventDetailSerializer(EventSerializer):
     @extend_schema_field(EventCostSerializer(allow_null=True))
     def get_cost(self, event: Event) -> Any:
         """Return what vendors took for it; the view says in the context whether to."""
-        if event.cost_amount is None or not self.context["shows_cost"]:
+        if event.cost_asset_id is None or not self.context["shows_cost"]:
             return None
         return EventCostSerializer(event).data
 

@@ -66,7 +66,7 @@ class Event(models.Model):
     charges = models.JSONField(
         help_text="What was answered: asset, amount, overage, balance, available."
     )
-    cost_amount = AmountField(
+    cost_amount = AmountField(  # type: ignore[misc]  # Null together with its asset.
         null=True, help_text="What vendors took for it; null when that was not known."
     )
     cost_asset = models.ForeignKey(

@@ -1,1 +1,1 @@
-"""The API of the catalogue: meters, plans and their versions, coupons, and who is on what."""
+"""The API of the catalogue: meters, plans, versions, coupons, costs, and who is on what."""

@@ -95,6 +95,8 @@ def _import(request: Request, plan: Plan, **options: bool) -> PlanVersion:
         document = {"code": plan.code, "name": plan.name, **document}
         if document["code"] != plan.code:
             raise problem_fields.invalid([("code", f"must be {plan.code}, as in the address")])
+        if "prices" not in document:
+            raise problem_fields.invalid([("prices", "is required; a list, which may be empty")])
     try:
         return plan_import.import_plan(
             organization=organization_of(request),

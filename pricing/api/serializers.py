@@ -153,7 +153,7 @@ class PlanDocumentSchema(serializers.Serializer[Any]):
     entitlements = serializers.ListField(child=serializers.DictField(), required=False)
     assets = AssetSchema(many=True, required=False)
     meters = MeterSchema(many=True, required=False)
-    prices = serializers.ListField(child=serializers.DictField(), required=False)
+    prices = serializers.ListField(child=serializers.DictField())
 
 
 class VersionSerializer(serializers.ModelSerializer[PlanVersion]):

@@ -126,6 +126,13 @@ def writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
                 {"customer": "new", "plan": plan, "seats": [MARK]},
             ],
         ),
+        **catalogue_writes(customer, plan),
+    }
+
+
+def catalogue_writes(customer: str, plan: str) -> dict[str, tuple[str, list[object]]]:
+    """Return the same for what is sold."""
+    return {
         f"{customer}/overrides": (
             "PUT",
             [MARK, {"plan": MARK, "prices": []}, {"plan": plan, "prices": MARK},
@@ -133,16 +140,16 @@ def writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
         ),
         "meters": (
             "POST",
-            [MARK, *(meter(**{name: [MARK]}) for name in meter()),
+            [MARK, *(meter(**{name: {"in": MARK}}) for name in meter() if name != "filters"),
              meter(filters={"a": {"in": [[MARK]]}})],
         ),
         "plans": ("POST", [MARK, {"code": MARK, "name": "A"}, {"code": "a", "name": [MARK]}]),
         f"plans/{plan}": ("PATCH", [[MARK], {"name": [MARK]}, {"is_default": [MARK]}]),
         f"plans/{plan}/versions": (
             "POST",
-            [MARK, *({name: [MARK]} for name in full_plan()),
+            [MARK, *({name: {"in": MARK}} for name in full_plan()),
              *({"prices": [row]} for row in hostile_prices()),
-             *({"included_credits": [credit(**{name: [MARK]})]} for name in credit()),
+             *({"included_credits": [credit(**{name: {"in": MARK}})]} for name in credit()),
              {"entitlements": [{"feature": "a", "kind": "static", "value": [MARK]}]}],
         ),
         f"plans/{plan}/versions/1/publish": (

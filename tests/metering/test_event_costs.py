@@ -42,18 +42,18 @@ def test_a_cost_is_exact(tokens: TokenWorld) -> None:
 
 def test_a_model_nobody_knows_the_cost_of(tokens: TokenWorld) -> None:
     event = tokens.call("llama", 1_000, 1_000)
-    assert (event.cost_amount, event.cost_asset, event.cost_parts) == (None, None, None)
+    assert (event.cost_asset, event.cost_parts) == (None, None)
 
 
 def test_without_rates_nothing_is_known() -> None:
     event = open_token_world().call("opus", 1_000, 1_000)
-    assert event.cost_amount is None
+    assert event.cost_asset is None
 
 
 def test_a_neighbours_rates_are_not_ours() -> None:
     ours, theirs = open_token_world(), open_token_world()
     theirs.pay_vendor()
-    assert ours.call("opus", 1_000, 1_000).cost_amount is None
+    assert ours.call("opus", 1_000, 1_000).cost_asset is None
     assert theirs.call("opus", 1_000, 1_000).cost_amount == Decimal("0.009")
 
 
@@ -71,7 +71,7 @@ def test_an_event_before_the_first_rate_has_no_known_cost() -> None:
     world = open_token_world()
     world.pay_vendor(since=NOW)
     earlier = (NOW - SECOND).isoformat()
-    assert world.call("opus", 1_000, 1_000, timestamp=earlier).cost_amount is None
+    assert world.call("opus", 1_000, 1_000, timestamp=earlier).cost_asset is None
 
 
 def test_costs_take_one_query_for_a_whole_set(tokens: TokenWorld) -> None:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from pricing import cost_guard, cost_rates
+from pricing import cost_guard, cost_rates, publication
 from pricing.models import CostPolicy, Meter, PlanVersion
+from pricing.publication import PublicationRefused
 from tests.clock import DAY, NOW
 from tests.factories import (
     AssetFactory,
@@ -92,14 +93,16 @@ def test_without_costs_there_is_nothing_to_find() -> None:
     assert cost_guard.problems(draft, at=NOW) == []
 
 
-def test_it_warns_unless_the_policy_refuses(version: PlanVersion) -> None:
-    assert cost_guard.problems(version, at=NOW) == []
+def test_a_policy_that_refuses_keeps_it_from_being_published(version: PlanVersion) -> None:
     cost_rates.set_policy(asset=CostPolicy.objects.get().asset, refuse_below_cost=True)
-    [problem] = cost_guard.problems(version, at=NOW)
+    with pytest.raises(PublicationRefused) as error:
+        publication.publish(version=version, by=None, at=NOW)
+    [problem] = error.value.problems
     assert problem.field == "prices[input_tokens, USD]"
     assert problem.reason.startswith("model opus: 2 for each")
 
 
-def test_a_neighbours_policy_refuses_nothing_here(version: PlanVersion) -> None:
-    CostPolicyFactory.create(refuse_below_cost=True)
-    assert cost_guard.problems(version, at=NOW) == []
+def test_a_policy_that_warns_lets_it_be_published(version: PlanVersion) -> None:
+    CostPolicyFactory.create(refuse_below_cost=True)  # A neighbour's.
+    assert cost_guard.findings(version, NOW)
+    assert publication.publish(version=version, by=None, at=NOW).published_at == NOW

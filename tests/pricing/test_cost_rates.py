@@ -88,7 +88,7 @@ def test_what_was_rolled_back_is_forgotten(meter: Meter) -> None:
     class Undone(Exception):
         pass
 
-    with pytest.raises(Undone), transaction.atomic():
+    with pytest.raises(Undone), transaction.atomic():  # noqa: PT012
         add(meter, "7", effective_from=SINCE)
         assert cost_at(meter, NOW) == 7
         raise Undone

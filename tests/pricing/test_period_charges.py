@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from accounts import money
 from pricing import period_charges
 from pricing.aggregation import AggregationName, MeterSpec
 from pricing.period_charges import Kind, PeriodCharge
@@ -47,6 +48,10 @@ def at_close(compiled: CompiledPrice, *samples: Sample) -> list[PeriodCharge]:
     return charges
 
 
+def written(charge: PeriodCharge) -> list[str]:
+    return [f"{step.label}: {money.to_wire(step.amount)}" for step in charge.steps]
+
+
 def amounts(compiled: CompiledPrice, *samples: Sample) -> dict[str, Decimal]:
     return {charge.kind: charge.amount for charge in at_close(compiled, *samples)}
 
@@ -84,9 +89,9 @@ class TestStanding:
     def test_no_more_than_the_maximum(self) -> None:
         compiled = price({**GRADUATED, "maximum_amount": "3"}, on_event=True)
         (charge,) = at_close(compiled)
-        assert [(step.label, step.amount) for step in charge.steps] == [
-            ("tier 1: 0 to 10", 5),
-            ("commitment and maximum of the period", -2),
+        assert written(charge) == [
+            "tier 1: 0 to 10: 5",
+            "commitment and maximum of the period: -2",
         ]
 
     def test_nothing_of_a_matrix_that_was_not_used(self) -> None:
@@ -99,16 +104,17 @@ class TestUsage:
     def test_events_that_knew_their_price_are_added_up(self) -> None:
         compiled = price({**GRADUATED, "matrix": by_region(GRADUATED)["matrix"]})
         (charge,) = at_close(compiled, ("a", "4"), ("a", "8"), ("else", "1"))
-        assert (charge.kind, charge.quantity, charge.amount) == (Kind.USAGE, 13, 28)
-        assert [(step.label, step.amount) for step in charge.steps] == [
-            ("anything else: 1 events", 6),
-            ("region = a: 2 events", 22),
+        assert charge.kind == Kind.USAGE
+        assert (charge.quantity, charge.amount) == (Decimal(13), Decimal(28))
+        assert written(charge) == [
+            "anything else: 1 events: 6",
+            "region = a: 2 events: 22",
         ]
 
     def test_the_newest_value_through_the_tiers_with_the_flat_of_each(self) -> None:
         compiled = price(GRADUATED, meter="latest")
         (charge,) = at_close(compiled, ("a", "50"), ("a", "12"))
-        assert (charge.quantity, charge.amount) == (12, 5 + 10 + 3 + 4)
+        assert (charge.quantity, charge.amount) == (Decimal(12), Decimal(5 + 10 + 3 + 4))
         assert [step.flat_amount for step in charge.steps] == [5, 3]
 
     def test_an_average_that_never_ends_is_divided_once(self) -> None:
@@ -123,9 +129,9 @@ class TestUsage:
     def test_each_cell_by_its_own_model(self) -> None:
         compiled = price(by_region({"tiers": VOLUME}, {"unit_amount": "3"}))
         (charge,) = at_close(compiled, ("b", "4"), ("a", "3"))
-        assert [(step.label, step.amount) for step in charge.steps] == [
-            ("region = a: tier 2: above 2", 30),
-            ("region = b: all units", 12),
+        assert written(charge) == [
+            "region = a: tier 2: above 2: 30",
+            "region = b: all units: 12",
         ]
 
 
@@ -161,9 +167,9 @@ class TestTiersOverAllCells:
         )
         assert amounts(compiled, ("a", "1"), ("b", "1")) == {Kind.USAGE: 2}
         (charge,) = at_close(compiled, ("a", "1"), ("b", "1.5"))
-        assert [(step.label, step.amount) for step in charge.steps] == [
-            ("region = a: tier 2: above 2", 10),
-            ("region = b: tier 2: above 2", 15),
+        assert written(charge) == [
+            "region = a: tier 2: above 2: 10",
+            "region = b: tier 2: above 2: 15",
         ]
 
     def test_a_bound_is_met_exactly_by_units_that_cannot_be_written(self) -> None:
@@ -206,4 +212,4 @@ class TestMissing:
             {"charge_model": "per_unit", "unit_amount": "1", "minimum_amount": "7"}, on_event=True
         )
         (charge,) = at_close(compiled)
-        assert [(step.label, step.amount) for step in charge.steps] == [("what is missing", 7)]
+        assert written(charge) == ["what is missing: 7"]

@@ -128,10 +128,9 @@ class TestMatrix:
         terms = parse_definition({**matrix(cells=cells), "unit_size": "10"})
         assert terms.matrix is not None
         assert terms.charge_model is None
-        assert [(cell.match, cell.charge_model) for cell in terms.matrix.cells] == [
-            (("opus",), PerUnit(Decimal(2))),
-            (("*",), Flat(Decimal(1))),
-        ]
+        opus, others = terms.matrix.cells
+        assert (opus.match, opus.charge_model) == (("opus",), PerUnit(Decimal(2)))
+        assert (others.match, others.charge_model) == (("*",), Flat(Decimal(1)))
 
     def test_what_stands_beside_it_prices_the_rest(self) -> None:
         assert parse_definition({**matrix(), "unit_amount": "9"}).charge_model == PerUnit(

@@ -63,8 +63,9 @@ def amounts(compiled: CompiledPrice, minutes: Iterable[str], **properties: Any) 
     return [rate(compiled, totals, minutes=each, **properties).amount for each in minutes]
 
 
-VIDEO = price(**VIDEO_PRICE)
-GRADUATED = {
+VIDEO_TERMS: dict[str, Any] = VIDEO_PRICE
+VIDEO = price(**VIDEO_TERMS)
+GRADUATED: dict[str, Any] = {
     "charge_model": "graduated",
     "tiers": [
         {"up_to": "100", "unit_amount": "1.00"},
@@ -89,9 +90,9 @@ class TestCells:
         assert rate(compiled, minutes="5", speed="draft").amount == 2
 
     def test_so_does_the_charge_model_beside_the_matrix(self) -> None:
-        compiled = price(**VIDEO_PRICE, unit_amount="0.40")
+        compiled = price(**VIDEO_TERMS, unit_amount="0.40")
         rated = rate(compiled, minutes="5", speed="draft")
-        assert (rated.cell, rated.amount) == ("", 2)
+        assert (rated.cell, rated.amount) == ("", Decimal(2))
 
     def test_without_a_cell_the_event_has_no_price(self) -> None:
         with pytest.raises(Unpriceable, match="no price for these values of speed") as error:
@@ -102,7 +103,8 @@ class TestCells:
         totals = Totals.of({'["fast"]': Total(quantity=Decimal(7)), '["standard"]': Total()})
         assert rate(VIDEO, totals, minutes="1", speed="fast").before.quantity == 7
         assert rate(VIDEO, totals, minutes="1", speed="standard").before.quantity == 0
-        assert (totals.cell('["fast"]').quantity, totals.pool.quantity) == (8, 9)
+        assert totals.cell('["fast"]').quantity == 8
+        assert totals.pool.quantity == 9
 
     def test_a_cell_is_found_again_by_its_name(self) -> None:
         assert VIDEO.charge_model_of('["fast"]').cost(Decimal(1)) == 1
@@ -137,7 +139,8 @@ class TestWorking:
         rated = rate(compiled, totals, minutes="60")
         kept = working(compiled, rated)
         steps = compiled.explain(rated.cell, before_of(kept), Decimal(kept["billable"]))
-        assert [(step.units, step.amount) for step in steps] == [(40, 40), (20, 10)]
+        assert [step.units for step in steps] == [40, 20]
+        assert [step.amount for step in steps] == [40, 10]
 
     def test_also_one_that_the_event_brought(self) -> None:
         compiled = price(charge_model="dynamic", amount_property="cost", multiplier="2")
@@ -185,11 +188,12 @@ class TestPeriod:
 
     def test_a_price_that_settles_at_close_meters_and_charges_nothing(self) -> None:
         rated = rate(price(unit_amount="2", at_close=True), minutes="3")
-        assert (rated.metered, rated.amount) == (6, 0)
+        assert (rated.metered, rated.amount) == (Decimal(6), Decimal(0))
 
     def test_what_no_event_knows_is_not_metered(self) -> None:
         rated = rate(price("latest", unit_amount="2", at_close=True), minutes="3")
-        assert (rated.quantity, rated.metered, rated.amount) == (3, 0, 0)
+        assert rated.quantity == 3
+        assert rated.metered == rated.amount == 0
 
     def test_a_price_that_cannot_settle_on_events_is_refused(self) -> None:
         with pytest.raises(PriceInvalid, match="settle: the meter's latest is known only when"):

@@ -89,6 +89,24 @@ def test_ranges_meet_only_where_they_overlap() -> None:
     assert found(price, cost) == {"size >= 5 and <= 10": ("1", "5")}
 
 
+@pytest.mark.parametrize(
+    ("ours", "theirs", "both"),
+    [
+        ({"gt": "5"}, {"gte": "5"}, "size > 5"),
+        ({"lt": "5"}, {"lte": "5"}, "size < 5"),
+        ({"gte": "5"}, {"lte": "5"}, "size >= 5 and <= 5"),
+        ({"gt": "1", "lt": "9"}, {"gte": "2", "lte": "8"}, "size >= 2 and <= 8"),
+        ({"gt": "5"}, {"lte": "5"}, None),
+        ({"gte": "6"}, {"lt": "6"}, None),
+    ],
+)
+def test_what_two_ranges_have_in_common(
+    ours: dict[str, str], theirs: dict[str, str], both: str | None
+) -> None:
+    price, cost = matrix(({"size": ours}, "1")), matrix(({"size": theirs}, "2"))
+    assert list(found(price, cost)) == ([both] if both else [])
+
+
 def test_a_value_may_lie_in_a_range() -> None:
     price = matrix(({"height": "1080"}, "1"), ({"height": "wide"}, "1"))
     cost = matrix(({"height": {"gte": "720"}}, "2"))

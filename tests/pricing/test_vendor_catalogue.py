@@ -1,4 +1,4 @@
-"""What model vendors charge, as the installed data has it: held against that data's own reckoning."""
+"""What model vendors charge, as installed data has it, held against its own reckoning."""
 
 import datetime as dt
 from decimal import Decimal

@@ -51,7 +51,8 @@ OWN_COUPON = "only-coupon"
 _NAMES = {
     "external_id", "customer_external_id", "code", "event_type", "type", "quantity_property",
     "expression",
-    "slug", "source", "cell", "series", "time_zone", "password", "prefix",
+    "slug", "source", "cell", "series", "time_zone", "password", "prefix", "feature",
+    "property_name",
 }  # fmt: skip
 
 

@@ -133,7 +133,7 @@ def cost_rate_list(request: Request) -> Response:
     try:
         rate = cost_rates.add_rate(meter=meter, at=now, **terms)
     except CostRateInvalid as error:
-        raise _invalid([tuple(each) for each in error.errors]) from error
+        raise _invalid([(each.field, each.reason) for each in error.errors]) from error
     return Response(CostRateSerializer(rate).data, status=201)
 
 
