@@ -53,8 +53,8 @@ class CouponAdmin(TenantModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Coupon]:
         """Count redemptions along the way."""
-        counted = super().get_queryset(request).annotate(times=models.Count("redemptions"))
-        return counted.order_by("code")
+        coupons_here: models.QuerySet[Coupon] = super().get_queryset(request)
+        return coupons_here.annotate(times=models.Count("redemptions")).order_by("code")
 
     @admin.display(description="Takes off")
     def takes_off(self, coupon: Coupon) -> str:

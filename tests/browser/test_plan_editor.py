@@ -194,9 +194,7 @@ def test_what_went_wrong_is_undone(page: Page, draft: PlanVersion) -> None:
     expect(page.locator("#id_prices")).to_have_value(re.compile("standard +[|] 0.40"))
 
 
-def test_a_charge_model_shows_what_it_asks_for(
-    site: Site, page: Page, draft: PlanVersion
-) -> None:
+def test_a_charge_model_shows_what_it_asks_for(site: Site, page: Page, draft: PlanVersion) -> None:
     MeterFactory.create(organization=site.world.organization, code="long", name="Long minutes")
     page.goto(f"/admin/pricing/planversion/{draft.pk}/change/")
     page.get_by_role("button", name="Add another Price").click()
