@@ -32,6 +32,26 @@ def transaction_for(organization_id: uuid.UUID) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def one_moment_for(organization_id: uuid.UUID, *, read_only: bool) -> Iterator[None]:
+    """Open a transaction for `organization_id` in which all reads see one moment.
+
+    With `read_only` the database refuses every write. Inside a transaction this one is part of
+    it and sees what its caller has chosen to see. What it changes may be refused with a
+    serialization failure, when somebody else has changed it since that moment.
+    """
+    if connection.in_atomic_block:
+        with transaction_for(organization_id):
+            yield
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            only = ", READ ONLY" if read_only else ""
+            cursor.execute(f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ{only}")
+        act_for(organization_id)
+        yield
+
+
 def memberships_of(user: User) -> TenantQuerySet[Membership]:
     """Return the person's places in organizations, by name of the organization."""
     return (

@@ -146,6 +146,7 @@ CELERY_TIMEZONE = "UTC"
 # The largest request body the API reads; a larger one is answered 413.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
 EVENTS_PER_REQUEST_MAX = 10_000
+EVENTS_PER_QUOTE_MAX = 1_000
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["accounts.authentication.ApiKeyAuthentication"],

@@ -6,7 +6,8 @@ or an event that finds its period over. Closing only flips the row; the invoice 
 
 import datetime as dt
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from copy import copy
 from zoneinfo import ZoneInfo
 
 from django.db.models import Max
@@ -15,6 +16,7 @@ from accounts import identifiers, ledger, tenancy
 from accounts.models import CreditAccount
 from accounts.periods import BillingCalendar, Interval
 from metering.models import BillingPeriod
+from pricing import scheduled_changes
 from pricing.models import Subscription
 
 
@@ -26,22 +28,56 @@ def open_periods(
     Closes the periods that ended at or before `at` and opens the ones that follow. The caller
     holds the locks of the customers' accounts. Subscriptions need customer and plan_version.
     """
+    current, over = _stored_open(subscriptions, at=at)
+    _close(over, at=at)
+    opened = BillingPeriod.objects.bulk_create(
+        _following(subscriptions, current, at=at, begin=_begin_period)
+    )
+    return current | {period.subscription_id: period for period in opened}
+
+
+def foresee_periods(
+    subscriptions: Collection[Subscription], *, at: dt.datetime
+) -> dict[uuid.UUID, BillingPeriod]:
+    """Return what `open_periods` would, and leave the database as it is.
+
+    A period that would have to be opened is not stored.
+    """
+    current, _ = _stored_open(subscriptions, at=at)
+    opened = _following(subscriptions, current, at=at, begin=_foresee_period)
+    return current | {period.subscription_id: period for period in opened}
+
+
+def _stored_open(
+    subscriptions: Collection[Subscription], *, at: dt.datetime
+) -> tuple[dict[uuid.UUID, BillingPeriod], list[BillingPeriod]]:
+    """Return the open periods around `at` by subscription id, and those whose time is over."""
     stored = BillingPeriod.objects.filter(
         organization__in={each.organization_id for each in subscriptions},
         subscription__in=subscriptions,
         closed_at=None,
     )
-    current = {period.subscription_id: period for period in stored}
-    over = [period for period in current.values() if period.ends_at <= at]
-    _close(over, at=at)
-    for period in over:
-        del current[period.subscription_id]
+    current, over = {}, []
+    for period in stored:
+        if period.ends_at <= at:
+            over.append(period)
+        else:
+            current[period.subscription_id] = period
+    return current, over
+
+
+def _following(
+    subscriptions: Collection[Subscription],
+    current: Mapping[uuid.UUID, BillingPeriod],
+    *,
+    at: dt.datetime,
+    begin: Callable[..., BillingPeriod],
+) -> list[BillingPeriod]:
+    """Return the periods, not stored yet, of the subscriptions that have no current one."""
     missing = [each for each in subscriptions if each.id not in current]
     ends = _last_ends(missing)
-    opened = BillingPeriod.objects.bulk_create(
-        _next_period(each, after=ends.get(each.id), at=at) for each in missing
-    )
-    return current | {period.subscription_id: period for period in opened}
+    waiting = scheduled_changes.pending(missing)
+    return [begin(each, after=ends.get(each.id), at=at, waiting=waiting) for each in missing]
 
 
 def _close(periods: Iterable[BillingPeriod], *, at: dt.datetime) -> None:
@@ -59,6 +95,43 @@ def _last_ends(subscriptions: Collection[Subscription]) -> dict[uuid.UUID, dt.da
         subscription__in=subscriptions,
     ).values_list("subscription")
     return dict(ends.order_by().annotate(Max("ends_at")))
+
+
+def _begin_period(
+    subscription: Subscription,
+    *,
+    after: dt.datetime | None,
+    at: dt.datetime,
+    waiting: scheduled_changes.Pending,
+) -> BillingPeriod:
+    """Return the next period, having put the subscription on the version it is priced by."""
+    period = _next_period(subscription, after=after, at=at)
+    if scheduled_changes.apply(subscription, starts_at=period.starts_at, waiting=waiting):
+        # The version may have another interval, and then the period another end.
+        period = _next_period(subscription, after=after, at=at)
+    return period
+
+
+def _foresee_period(
+    subscription: Subscription,
+    *,
+    after: dt.datetime | None,
+    at: dt.datetime,
+    waiting: scheduled_changes.Pending,
+) -> BillingPeriod:
+    """Return what `_begin_period` would, and change no subscription for it."""
+    period = _next_period(subscription, after=after, at=at)
+    version = scheduled_changes.version_for_next_period(
+        subscription, starts_at=period.starts_at, waiting=waiting
+    )
+    if version.billing_interval != subscription.plan_version.billing_interval:
+        zone = ZoneInfo(subscription.customer.time_zone)
+        then = copy(subscription)
+        then.plan_version = version
+        then.anchor_date = period.starts_at.astimezone(zone).date()
+        period.ends_at = _next_period(then, after=after, at=at).ends_at
+    period.plan_version = version
+    return period
 
 
 def _next_period(

@@ -93,6 +93,20 @@ def parse(raw: object, *, at: dt.datetime) -> EventDraft | InvalidDraft:
     )
 
 
+def parse_question(raw: object, *, customer: str, at: dt.datetime) -> EventDraft | InvalidDraft:
+    """Check an event that is only asked about: `customer` is known, and it needs no id yet."""
+    if not isinstance(raw, Mapping):
+        return parse(raw, at=at)
+    draft = parse({"id": "asked", "customer": customer, **raw}, at=at)
+    external_id = draft.external_id if "id" in raw else None
+    if isinstance(draft, InvalidDraft):
+        return InvalidDraft(external_id=external_id, errors=draft.errors)
+    if draft.customer != customer:
+        error = FieldError("customer", "must be the customer who is asked about, or left out")
+        return InvalidDraft(external_id=external_id, errors=(error,))
+    return draft
+
+
 def _text(raw: Mapping[str, Any], name: str, errors: list[FieldError]) -> str:
     value = raw.get(name)
     if not isinstance(value, str) or not value:

@@ -8,25 +8,21 @@ one that is refused does not touch its neighbours.
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 
 from django.db import IntegrityError, OperationalError
 
 from accounts import identifiers, ledger, tenancy
-from accounts.books import Book, InsufficientCredit
-from accounts.models import CreditAccount
-from metering import alerts, billing_periods, event_rows, outcomes
+from metering import alerts, event_rows, outcomes
 from metering.event_drafts import EventDraft, InvalidDraft
-from metering.event_rows import TotalsKey, Writes
-from metering.models import BillingPeriod, DeadLetter, Event
+from metering.event_rows import Writes
+from metering.models import DeadLetter, Event
 from metering.outcomes import Outcome, Status
-from pricing import catalog
+from metering.subscribers import CannotPay, Paid, RatedPrice, Subscriber, Subscribers
+from pricing import costs
 from pricing.aggregation import Unpriceable
-from pricing.catalog import CatalogPrice, CompiledPlan
-from pricing.models import ShortfallPolicy, Subscription
-from pricing.rating import Rated, Span, Totals
 
 ATTEMPTS = 4
 
@@ -91,24 +87,6 @@ class _Known:
     charges: Sequence[dict[str, str]]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Subscriber:
-    """What an event needs to know of its customer; `books` by asset id."""
-
-    id: uuid.UUID
-    plan: CompiledPlan
-    period: BillingPeriod
-    books: dict[uuid.UUID, Book]
-
-
-@dataclass(frozen=True, slots=True)
-class _Paid:
-    """What paying for one event came to; `overages` by price id."""
-
-    charges: list[dict[str, str]] = field(default_factory=list)
-    overages: dict[uuid.UUID, Decimal] = field(default_factory=dict)
-
-
 class _Recording:
     """One transaction's worth of events. Lives only inside it."""
 
@@ -119,83 +97,15 @@ class _Recording:
         self.drafts = drafts
         self.at = at
         self.writes = Writes()
-        self.books: dict[uuid.UUID, Book] = {}
-        self.subscribers: dict[str, _Subscriber] = {}
         self.known: dict[uuid.UUID, _Known] = {}
-        self.totals: dict[TotalsKey, Totals] = {}
 
     def run(self) -> Recorded:
-        self._lock_and_read()
+        # Known keys are read after the locks are taken: only then is it too late for another.
+        self.subscribers = Subscribers.locked(self.organization_id, self.drafts, at=self.at)
+        self._read_known()
+        self.costs = costs.history(self.organization_id)
         answers = [self._record(draft) for draft in self.drafts]
         return Recorded(outcomes=answers, firings=self._write())
-
-    # Reading, all of it under the locks.
-
-    def _lock_and_read(self) -> None:
-        accounts = CreditAccount.objects.for_organization(self.organization_id).filter(
-            customer__external_id__in={draft.customer for draft in self.drafts}
-        )
-        owners = {
-            account_id: (customer_id, asset_id)
-            for account_id, customer_id, asset_id in accounts.values_list(
-                "id", "customer_id", "asset_id"
-            )
-        }
-        self.books = ledger.lock_books(
-            organization_id=self.organization_id, account_ids=owners.keys(), at=self.at
-        )
-        books_of: dict[uuid.UUID, dict[uuid.UUID, Book]] = {}
-        for account_id, (customer_id, asset_id) in owners.items():
-            books_of.setdefault(customer_id, {})[asset_id] = self.books[account_id]
-        self._read_subscribers(books_of)
-        self._read_known()
-
-    def _read_subscribers(self, books_of: dict[uuid.UUID, dict[uuid.UUID, Book]]) -> None:
-        subscriptions = (
-            Subscription.objects.for_organization(self.organization_id)
-            .filter(customer__in=books_of, ended_at=None, starts_at__lte=self.at)
-            .select_related("customer", "plan_version")
-        )
-        periods = billing_periods.open_periods(subscriptions, at=self.at)
-        for subscription in subscriptions:
-            self.subscribers[subscription.customer.external_id] = _Subscriber(
-                id=subscription.customer_id,
-                plan=catalog.compiled_plan(subscription.plan_version_id),
-                period=periods[subscription.id],
-                books=books_of[subscription.customer_id],
-            )
-        self.totals = event_rows.read_totals(
-            organization_id=self.organization_id,
-            period_ids=[period.id for period in periods.values()],
-        )
-        self._read_distinct()
-
-    def _read_distinct(self) -> None:
-        """Fill in which values, of those that this set counts uniquely, were met before."""
-        asked = {
-            event_rows.distinct_key(period_id, price_id, cell, value): (cell, value)
-            for period_id, price_id, cell, value in self._distinct_values()
-        }
-        met = event_rows.read_distinct(organization_id=self.organization_id, asked=asked.keys())
-        for key in met:
-            self._totals(key.period_id, key.price_id).seen.add(asked[key])
-
-    def _distinct_values(self) -> Iterator[tuple[uuid.UUID, uuid.UUID, str, str]]:
-        for draft in self.drafts:
-            customer = self.subscribers.get(draft.customer)
-            if customer is None:
-                continue
-            for price in customer.plan.unique_counts_for(draft.type):
-                try:
-                    met = price.compiled.distinct_value(draft.properties)
-                except Unpriceable:
-                    # The event will be refused for the same reason when its turn comes.
-                    continue
-                if met is not None:
-                    yield customer.period.id, price.price_id, *met
-
-    def _totals(self, period_id: uuid.UUID, price_id: uuid.UUID) -> Totals:
-        return self.totals.setdefault((period_id, price_id), Totals())
 
     def _read_known(self) -> None:
         rows = Event.objects.filter(
@@ -222,106 +132,54 @@ class _Recording:
             )
 
     def _rate_and_pay(self, draft: EventDraft) -> Outcome:
-        customer = self.subscribers.get(draft.customer)
-        if customer is None:
-            raise Unpriceable("no_subscription", "no subscribed customer has this external id")
-        rated = self._rate(draft, customer)
-        overage_allowed = customer.plan.shortfall_policy == ShortfallPolicy.OVERAGE
+        subscriber = self.subscribers.of(draft)
+        rated = self.subscribers.rate(draft, subscriber)
         try:
-            paid = self._pay(draft, rated, customer, overage_allowed=overage_allowed)
-        except InsufficientCredit as refusal:
-            return outcomes.blocked(draft, refusal)
-        self._note(draft, rated, customer, paid)
+            paid = subscriber.pay(rated, reference=draft.key, at=self.at)
+        except CannotPay as error:
+            return outcomes.blocked(draft, error.refusal)
+        self._note(draft, rated, subscriber, paid)
         return Outcome(external_id=draft.external_id, status=Status.RECORDED, charges=paid.charges)
-
-    def _rate(self, draft: EventDraft, customer: _Subscriber) -> list[tuple[CatalogPrice, Rated]]:
-        prices = customer.plan.prices_for(draft.type)
-        if not prices:
-            raise Unpriceable("no_price", "the customer's plan prices no events of this type")
-        return [
-            (
-                price,
-                price.compiled.rate(
-                    draft.properties,
-                    self._totals(customer.period.id, price.price_id),
-                    occurred_at=draft.occurred_at or self.at,
-                    period=Span(customer.period.starts_at, customer.period.ends_at),
-                ),
-            )
-            for price in prices
-            if price.compiled.meter.counts(draft.properties)
-        ]
-
-    def _pay(
-        self,
-        draft: EventDraft,
-        rated: Sequence[tuple[CatalogPrice, Rated]],
-        customer: _Subscriber,
-        *,
-        overage_allowed: bool,
-    ) -> _Paid:
-        """Debit each asset the event is charged in, all or none. Raises InsufficientCredit."""
-        by_asset: dict[uuid.UUID, list[tuple[CatalogPrice, Rated]]] = {}
-        for price, each in rated:
-            by_asset.setdefault(price.asset_id, []).append((price, each))
-        parts = {
-            asset_id: [ledger.Part(p.compiled.meter.code, each.amount) for p, each in charged]
-            for asset_id, charged in by_asset.items()
-        }
-        if not overage_allowed:
-            for asset_id, asset_parts in parts.items():
-                customer.books[asset_id].check(asset_parts, at=self.at)
-        paid = _Paid()
-        for asset_id, charged in by_asset.items():
-            debit = customer.books[asset_id].debit(
-                parts=parts[asset_id],
-                reference=draft.key,
-                at=self.at,
-                overage_allowed=overage_allowed,
-            )
-            prices = [price.price_id for price, _ in charged]
-            paid.overages.update(zip(prices, debit.overage, strict=True))
-            paid.charges.append(outcomes.charge(charged, debit))
-        return paid
 
     # Collecting what is written.
 
     def _note(
         self,
         draft: EventDraft,
-        rated: Sequence[tuple[CatalogPrice, Rated]],
-        customer: _Subscriber,
-        paid: _Paid,
+        rated: Sequence[RatedPrice],
+        subscriber: Subscriber,
+        paid: Paid,
     ) -> None:
-        period = customer.period
+        period = subscriber.period
         occurred_at = draft.occurred_at or self.at
         self.writes.events.append(
             event_rows.event_row(
                 draft,
-                customer_id=customer.id,
+                customer_id=subscriber.id,
                 period_id=period.id,
                 occurred_at=occurred_at,
                 is_late=occurred_at < period.starts_at,
                 charges=paid.charges,
+                cost=self.costs.cost_of(draft.type, draft.properties, occurred_at=occurred_at),
             )
         )
         self.known[draft.key] = _Known(payload_hash=draft.payload_hash, charges=paid.charges)
-        for price, each in rated:
-            self._count(draft, price, each, period.id, overage=paid.overages[price.price_id])
+        for each in rated:
+            self._count(draft, each, period.id, overage=paid.overages[each.price.price_id])
 
     def _count(
         self,
         draft: EventDraft,
-        price: CatalogPrice,
-        rated: Rated,
+        rated_price: RatedPrice,
         period_id: uuid.UUID,
         *,
         overage: Decimal,
     ) -> None:
         """Add a rated event to its price's totals, and note what has to be written."""
+        price, rated = rated_price
         row = event_rows.rated_row(draft.key, price.price_id, price.compiled, rated, overage)
         self.writes.rated.append(row)
-        totals = self._totals(period_id, price.price_id)
+        totals = self.subscribers.totals(period_id, price.price_id)
         totals.add(rated, overage=overage)
         self.writes.totals[period_id, price.price_id, rated.cell] = totals.cells[rated.cell]
         if rated.distinct is not None:
@@ -346,7 +204,7 @@ class _Recording:
         )
 
     def _write(self) -> int:
-        books = self.books.values()
+        books = self.subscribers.books.values()
         event_rows.write(self.writes, organization_id=self.organization_id, at=self.at)
         firings = alerts.decide(books, organization_id=self.organization_id, at=self.at)
         ledger.post(books, at=self.at)

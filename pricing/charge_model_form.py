@@ -33,7 +33,7 @@ def read(reader: Reader, *, outer: str | None = None) -> ChargeModel | None:
     """
     name = reader.source.get("charge_model")
     if name is None and outer is not None:
-        name = _inferred(reader.source, outer)
+        name = inferred(reader.source, outer)
     if not isinstance(name, str) or name not in _READERS:
         reader.fail("charge_model", f"must be one of {', '.join(_READERS)}")
         return None
@@ -62,7 +62,8 @@ _TELLING = (
 )
 
 
-def _inferred(source: Mapping[str, Any], outer: str) -> str:
+def inferred(source: Mapping[str, Any], outer: str) -> str:
+    """Return the model of a cell that names none: the outer one if it fits, or what fields tell."""
     given = {name for name in FIELDS_OF_MODELS if source.get(name) is not None}
     if outer in FIELDS and _REQUIRED[outer] <= given <= FIELDS[outer]:
         return outer
@@ -169,6 +170,7 @@ _REQUIRED: dict[str, frozenset[str]] = {
     "graduated": frozenset({"tiers"}),
     "volume_tiers": frozenset({"tiers"}),
     "stairstep": frozenset({"tiers"}),
-    "percentage": frozenset({"percentage"}),
+    # Either of two, a percentage or tiers; which is missing is for its reader to say.
+    "percentage": frozenset(),
     "dynamic": frozenset(),
 }

@@ -79,7 +79,9 @@ class MeterTerms:
     event_type: str
     aggregation: str
     quantity_property: str
+    expression: str
     filters: Mapping[str, Any]
+    weighted_by: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from django.db.models import TextChoices
 
 from accounts import money
 from accounts.money import ZERO
+from pricing import expressions, filters, meter_form
 from pricing.field_reader import Reader
 from pricing.models import (
     Aggregation,
@@ -21,6 +22,7 @@ from pricing.models import (
     Expiry,
     FeeTiming,
     Rollover,
+    WeightedBy,
     code_validator,
 )
 from pricing.models.plan_terms import EXPIRES_AFTER_DAYS_MAX
@@ -75,6 +77,15 @@ def text(reader: Reader, name: str, *, longest: int) -> str:
         reader.fail(name, "is required")
         return ""
     return reader.text(name, longest=longest)
+
+
+def optional_text(reader: Reader, name: str, *, longest: int) -> str:
+    """Return a text that may be empty or absent."""
+    return reader.text(name, longest=longest) if _given(reader, name) else ""
+
+
+def _given(reader: Reader, name: str) -> bool:
+    return reader.source.get(name) not in (None, "")
 
 
 def choice(reader: Reader, name: str, choices: type[TextChoices], default: str | None) -> str:
@@ -256,36 +267,45 @@ def read_asset(reader: Reader) -> AssetTerms:
     asset = asset_code(reader, "code")
     return AssetTerms(
         code=asset,
-        name=reader.text("name", longest=100) or asset,
+        name=optional_text(reader, "name", longest=100) or asset,
         scale=whole(reader, "scale", most=money.PLACES),
         is_currency=reader.flag("is_currency", default=True),
     )
 
 
 _METER_FIELDS = {
-    "code", "name", "unit", "event_type", "aggregation", "quantity_property", "filters",
+    "code", "name", "unit", "event_type", "aggregation", "quantity_property", "expression",
+    "filters", "weighted_by",
 }  # fmt: skip
 
 
 def read_meter(reader: Reader) -> MeterTerms:
     """Read a meter the plan needs."""
     reader.only(_METER_FIELDS, of="a meter")
-    aggregation = choice(reader, "aggregation", Aggregation, Aggregation.SUM)
-    quantity_property = reader.text("quantity_property", longest=PROPERTY_LENGTH_MAX)
-    if aggregation == Aggregation.COUNT and quantity_property:
-        reader.fail("quantity_property", "a count takes none")
-    if aggregation == Aggregation.SUM and not quantity_property:
-        reader.fail("quantity_property", "is required for a sum")
-    filters = reader.object("filters")
+    wanted = reader.source.get("filters")
+    measured = {
+        "aggregation": choice(reader, "aggregation", Aggregation, Aggregation.SUM),
+        "quantity_property": optional_text(
+            reader, "quantity_property", longest=PROPERTY_LENGTH_MAX
+        ),
+        "expression": optional_text(reader, "expression", longest=expressions.LENGTH_MAX),
+        "weighted_by": choice(reader, "weighted_by", WeightedBy, WeightedBy.PERIOD),
+    }
+    mistakes = meter_form.mistakes(**measured, filters=wanted)
+    named = {error.field for error in reader.errors}
+    unread = not named.isdisjoint(f"{reader.at}{name}" for name in measured)
+    for name, reason in mistakes:
+        # What could not be read is not missing; that was said of it already.
+        if name.startswith("filters") or not unread:
+            reader.fail(name, reason)
     meter = code(reader, "code")
     return MeterTerms(
         code=meter,
-        name=reader.text("name", longest=NAME_LENGTH_MAX) or meter,
-        unit=reader.text("unit", longest=50),
+        name=optional_text(reader, "name", longest=NAME_LENGTH_MAX) or meter,
+        unit=optional_text(reader, "unit", longest=50),
         event_type=text(reader, "event_type", longest=NAME_LENGTH_MAX),
-        aggregation=aggregation,
-        quantity_property=quantity_property,
-        filters=as_texts(dict(filters.source)) if filters else {},
+        filters={} if mistakes or wanted is None else filters.parse(wanted).to_json(),
+        **measured,
     )
 
 

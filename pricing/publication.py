@@ -1,35 +1,39 @@
 """Publication: a plan is edited in its one draft, checked, and then frozen for ever.
 
 A published version never changes again, so a mistake in it is corrected by publishing the next
-one. Customers stay on the version they subscribed to.
+one. It is for new customers from the moment it is effective; those who are on the plan stay on
+their version unless the publication moves them, and then they move with their next period.
 """
 
 import datetime as dt
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
 
-from django.db.models import Max, Model, QuerySet
+from django.db.models import Count, QuerySet
 
 from accounts import tenancy
-from accounts.models import User
-from pricing import catalog, settling
-from pricing.models import Plan, PlanVersion, Price, Settle, ShortfallPolicy, VersionState
-from pricing.price_form import PriceInvalid, check_against_meter, parse_definition
-from pricing.price_terms import PriceTerms
+from accounts.models import Customer, User
+from pricing import cost_guard, plan_checks, private_versions, scheduled_changes, versions
+from pricing.models import Plan, PlanVersion, PriceOverride, Subscription, VersionState
+from pricing.plan_checks import Problem, check
 
-# What a copy has of its own; every other field is a term, and copied.
-_OF_ONE_VERSION = {
-    "id", "organization", "plan", "number", "state", "effective_from", "customer", "based_on",
-    "created_at", "published_at", "published_by",
-}  # fmt: skip
-_OF_ONE_CHILD = {"id", "plan_version"}
+__all__ = [
+    "CUSTOMERS_SHOWN",
+    "Affected",
+    "Problem",
+    "PublicationRefused",
+    "affected",
+    "check",
+    "newest_published",
+    "open_draft",
+    "publish",
+]
 
+type Migration = Literal["new", "all"] | Collection[Customer]
+"""Who gets a version beside new customers: nobody, everybody on the plan, or some of them."""
 
-class Problem(NamedTuple):
-    """What keeps a draft from being published, and the field it is in."""
-
-    field: str
-    reason: str
+CUSTOMERS_SHOWN = 100
 
 
 class PublicationRefused(Exception):
@@ -43,129 +47,127 @@ class PublicationRefused(Exception):
 def open_draft(*, plan: Plan, at: dt.datetime) -> PlanVersion:
     """Return the plan's draft.
 
-    When there is none it is created under the next number, with the terms and prices of the
-    newest published version to start from.
+    When there is none it is created under the next number, with everything the newest published
+    version says to start from.
     """
     with tenancy.transaction_for(plan.organization_id):
         # Two people who press the button at once wait here for each other and get the same draft.
-        Plan.objects.select_for_update(no_key=True).get(id=plan.id)
-        draft = plan.versions.filter(state=VersionState.DRAFT).first()
+        versions.lock_plan(plan)
+        draft = plan.versions.filter(state=VersionState.DRAFT, customer=None).first()
         if draft is not None:
             return draft
         newest = newest_published(plan)
-        numbers = plan.versions.aggregate(last=Max("number"))
         draft = PlanVersion(
             organization_id=plan.organization_id,
             plan=plan,
-            number=(numbers["last"] or 0) + 1,
+            number=versions.next_number(plan),
             created_at=at,
         )
         if newest is not None:
-            _copy_terms(newest, to=draft)
+            versions.copy_terms(newest, to=draft)
         draft.save(force_insert=True)
         if newest is not None:
-            _copy_children(newest, to=draft)
+            versions.copy_children(newest, to=draft)
         return draft
 
 
 def newest_published(plan: Plan) -> PlanVersion | None:
-    """Return the public published version with the highest number, if there is one."""
-    published = plan.versions.filter(state=VersionState.PUBLISHED, customer=None)
-    return published.order_by("-number").first()
+    """Return the published version with the highest number, also one that is not effective yet."""
+    return versions.published(plan).first()
 
 
-def _copy_terms(version: PlanVersion, *, to: PlanVersion) -> None:
-    for field in PlanVersion._meta.concrete_fields:
-        if field.name not in _OF_ONE_VERSION:
-            setattr(to, field.attname, getattr(version, field.attname))
+def publish(
+    *,
+    version: PlanVersion,
+    by: User | None,
+    at: dt.datetime,
+    migrate: Migration = "new",
+    effective_from: dt.datetime | None = None,
+) -> PlanVersion:
+    """Freeze a draft and put it on sale. Raises PublicationRefused, and then nothing changed.
 
+    Prices below cost are refused when the organization's cost policy says so.
 
-def _copy_children(version: PlanVersion, *, to: PlanVersion) -> None:
-    """Copy everything that hangs on a version."""
-    _copy_rows(version.prices.all(), to=to)
-    _copy_rows(version.included_credits.all(), to=to)
-    _copy_rows(version.entitlements.all(), to=to)
-
-
-def _copy_rows[Row: Model](rows: QuerySet[Row], *, to: PlanVersion) -> None:
-    fields = [f.attname for f in rows.model._meta.concrete_fields if f.name not in _OF_ONE_CHILD]
-    rows.model._default_manager.bulk_create(
-        rows.model(plan_version=to, **{name: getattr(row, name) for name in fields}) for row in rows
-    )
-
-
-def check(version: PlanVersion) -> list[Problem]:
-    """Return everything that keeps `version` from being published, as it is stored now."""
-    if not version.is_draft:
-        return [Problem("state", "this version was published before")]
-    problems = list(_problems_of_terms(version))
-    prices = list(version.prices.select_related("meter", "asset"))
-    if not prices:
-        problems.append(Problem("prices", "a plan needs at least one price"))
-    for price in prices:
-        problems += _problems_of_price(price, version)
-    return problems
-
-
-def _problems_of_terms(version: PlanVersion) -> Iterator[Problem]:
-    overdraft = version.shortfall_policy == ShortfallPolicy.OVERDRAFT
-    if overdraft and version.overdraft_limit <= 0:
-        yield Problem("overdraft_limit", "an overdraft needs a limit above zero")
-    if not overdraft and version.overdraft_limit != 0:
-        yield Problem("overdraft_limit", "a limit below zero needs the overdraft policy")
-
-
-def _problems_of_price(price: Price, version: PlanVersion) -> Iterator[Problem]:
-    where = f"prices[{price.meter.code}, {price.asset.code}]"
-    owners = {price.organization_id, price.meter.organization_id, price.asset.organization_id}
-    if owners != {version.organization_id}:
-        yield Problem(where, "the price, its meter or its asset belongs to someone else")
-    # What credit does not cover is invoiced, and an invoice can only ask for a currency.
-    if version.shortfall_policy == ShortfallPolicy.OVERAGE and not price.asset.is_currency:
-        yield Problem(f"{where}.asset", f"{price.asset.code} is no currency and cannot be invoiced")
-    try:
-        terms = parse_definition(price.definition)
-    except PriceInvalid as error:
-        for field, reason in error.errors:
-            yield Problem(f"{where}.{field}", reason)
-        return
-    for field, reason in check_against_meter(terms, catalog.meter_spec(price)):
-        yield Problem(f"{where}.{field}", reason)
-    yield from _problems_of_settling(price, terms, where)
-
-
-def _problems_of_settling(price: Price, terms: PriceTerms, where: str) -> Iterator[Problem]:
-    against = settling.reason_against_on_event(price.meter.aggregation, terms)
-    if price.settle == Settle.ON_EVENT and against:
-        yield Problem(f"{where}.settle", against)
-    if not price.asset.is_currency and _asks_at_close(price, terms):
-        yield Problem(
-            f"{where}.asset",
-            f"{price.asset.code} is no currency: what this price asks for when the period closes "
-            "(usage settled at close, fixed amounts, minimums, commitments) cannot be invoiced",
-        )
-
-
-def _asks_at_close(price: Price, terms: PriceTerms) -> bool:
-    bounds = terms.bounds
-    committed = bounds.commitment is not None and bounds.commitment.true_up
-    return bool(
-        price.settle == Settle.AT_CLOSE or terms.standing_cost or bounds.minimum or committed
-    )
-
-
-def publish(*, version: PlanVersion, by: User | None, at: dt.datetime) -> PlanVersion:
-    """Freeze a draft and put it on sale. Raises PublicationRefused, and then nothing changed."""
+    `effective_from` is when it takes effect, instead of what the draft says; a moment that has
+    passed, or none, means now. Customers who are migrated get it with their first billing period
+    from then on, those with overrides a private version of it.
+    """
     with tenancy.transaction_for(version.organization_id):
-        # The prices are locked as well: an edit still under way is waited for and then checked
-        # with the rest, and one that comes later finds the version published.
+        versions.lock_plan(version.plan)
+        # What hangs on it is locked as well: an edit still under way is waited for and then
+        # checked with the rest, and one that comes later finds the version published.
         version = PlanVersion.objects.select_for_update().get(id=version.id)
-        list(version.prices.select_for_update(of=("self",)).values_list("id"))
-        problems = check(version)
+        for children in (version.prices, version.included_credits, version.entitlements):
+            list(children.select_for_update(of=("self",)).values_list("id"))
+        version.effective_from = effective_from or version.effective_from
+        problems = plan_checks.check(version)
+        problems += [Problem(*each) for each in cost_guard.problems(version, at=at)]
         if problems:
             raise PublicationRefused(problems)
-        version.state = VersionState.PUBLISHED
-        version.published_at = at
-        version.published_by = by
-        version.save(update_fields=["state", "published_at", "published_by"])
+        versions.freeze(version, by=by, at=at)
+        if migrate != "new":
+            _migrate(version, migrate, at=at)
         return version
+
+
+def _migrate(version: PlanVersion, migrate: Migration, *, at: dt.datetime) -> None:
+    effective_at = max(version.effective_from or at, at)
+    moved = scheduled_changes.subscriptions_on(version.plan, at=effective_at)
+    if not isinstance(migrate, str):
+        moved = moved.filter(customer__in=migrate)
+    subscriptions = list(moved.select_related("customer"))
+    try:
+        private = private_versions.versions_for(
+            base=version, customer_ids=[each.customer_id for each in subscriptions], at=at
+        )
+    except private_versions.OverrideRefused as refusal:
+        customer = Customer.objects.get(id=refusal.customer_id)
+        problems = [
+            Problem(f"overrides[{customer.external_id}].{problem.field}", problem.reason)
+            for problem in refusal.problems
+        ]
+        raise PublicationRefused(problems) from refusal
+    scheduled_changes.schedule(
+        versions_by_subscription={
+            each: private.get(each.customer_id, version) for each in subscriptions
+        },
+        effective_at=effective_at,
+        at=at,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Affected:
+    """Who is on a plan: counts, and the first CUSTOMERS_SHOWN customers by their external id.
+
+    `by_version` counts live subscriptions by the number of their version, private versions under
+    the public one they are based on; `with_overrides` of them have prices of their own.
+    """
+
+    subscriptions: int
+    by_version: dict[int, int]
+    with_overrides: int
+    customers: list[Customer]
+
+
+def affected(version: PlanVersion) -> Affected:
+    """Return whom a publication of `version` would move, if it moved everybody on the plan."""
+    live: QuerySet[Subscription] = Subscription.objects.for_organization(
+        version.organization_id
+    ).filter(plan_version__plan=version.plan_id, ended_at=None)
+    counted: dict[int, int] = {}
+    for number, base, count in (
+        live.order_by()
+        .values_list("plan_version__number", "plan_version__based_on__number")
+        .annotate(Count("id"))
+    ):
+        public = number if base is None else base
+        counted[public] = counted.get(public, 0) + count
+    overridden = PriceOverride.objects.filter(plan=version.plan_id).values("customer")
+    customers = Customer.objects.filter(id__in=live.values("customer")).order_by("external_id")
+    return Affected(
+        subscriptions=sum(counted.values()),
+        by_version=dict(sorted(counted.items())),
+        with_overrides=live.filter(customer__in=overridden).count(),
+        customers=list(customers[:CUSTOMERS_SHOWN]),
+    )

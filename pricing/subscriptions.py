@@ -1,14 +1,17 @@
-"""Subscriptions: putting a customer on a plan version."""
+"""Subscriptions: putting a customer on a plan version, and taking on a customer with one."""
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
 
-from accounts import ledger, money, tenancy
-from accounts.models import Asset, Customer
-from pricing import publication
-from pricing.models import Plan, PlanVersion, ShortfallPolicy, Subscription
+from accounts import customers, ledger, tenancy
+from accounts.models import Customer, Organization
+from pricing import coupons, private_versions, versions
+from pricing.models import Coupon, Plan, PlanVersion, Subscription
 
 
 class AlreadySubscribed(Exception):
@@ -16,43 +19,97 @@ class AlreadySubscribed(Exception):
 
 
 class NothingPublished(LookupError):
-    """The plan has no published version."""
+    """No published version of the plan is in effect."""
 
 
-def newest_version(plan: Plan) -> PlanVersion:
-    """Return the plan's newest published version. Raises NothingPublished."""
-    version = publication.newest_published(plan)
+def newest_version(plan: Plan, *, at: dt.datetime) -> PlanVersion:
+    """Return the newest version of the plan in effect at `at`. Raises NothingPublished."""
+    version = versions.in_effect(plan, at=at)
     if version is None:
         raise NothingPublished(plan.code)
     return version
 
 
-def subscribe(*, customer: Customer, plan_version: PlanVersion, at: dt.datetime) -> Subscription:
+def live(customer: Customer) -> Subscription | None:
+    """Return the customer's subscription that has not ended, with its version and plan."""
+    rows = Subscription.objects.filter(
+        organization=customer.organization_id, customer=customer, ended_at=None
+    )
+    return rows.select_related(
+        "customer", "plan_version__plan", "plan_version__based_on__plan"
+    ).first()
+
+
+def subscribe(
+    *,
+    customer: Customer,
+    plan_version: PlanVersion,
+    at: dt.datetime,
+    seats: int = 1,
+    coupon: Coupon | None = None,
+) -> Subscription:
     """Put the customer on a published version from `at` on.
 
-    Opens an account in each asset the version charges in, with the version's overdraft limit as
-    its floor. Billing periods are counted from the day of sign-up in the customer's time zone.
-    Raises AlreadySubscribed.
+    A customer with overrides of its prices gets a private version of it. Opens an account in each
+    asset of the version, with its overdraft limit as the floor. Billing periods are counted from
+    the day of sign-up in the customer's time zone, and so are the days of a trial. Raises
+    AlreadySubscribed, private_versions.OverrideRefused and coupons.NotRedeemable.
     """
-    overdraft = plan_version.shortfall_policy == ShortfallPolicy.OVERDRAFT
-    floor = -plan_version.overdraft_limit if overdraft else money.ZERO
+    zone = ZoneInfo(customer.time_zone)
     with tenancy.transaction_for(customer.organization_id):
-        for asset in Asset.objects.filter(
-            organization=customer.organization_id,
-            id__in=plan_version.prices.values("asset"),
-        ):
-            ledger.open_account(customer=customer, asset=asset, floor=floor)
-        try:
-            with transaction.atomic():
-                return Subscription.objects.create(
-                    organization_id=customer.organization_id,
-                    customer=customer,
-                    plan_version=plan_version,
-                    starts_at=at,
-                    anchor_date=at.astimezone(ZoneInfo(customer.time_zone)).date(),
-                )
-        except IntegrityError as error:
-            diagnosis = getattr(error.__cause__, "diag", None)
-            if getattr(diagnosis, "constraint_name", "") == "one_live_subscription_per_customer":
-                raise AlreadySubscribed(str(customer)) from error
-            raise
+        versions.lock_plan(plan_version.plan)
+        version = private_versions.version_for(customer=customer, base=plan_version.public, at=at)
+        for asset in versions.assets_of(version):
+            ledger.open_account(customer=customer, asset=asset, floor=version.floor)
+        with _one_at_a_time(customer):
+            subscription = Subscription.objects.create(
+                organization_id=customer.organization_id,
+                customer=customer,
+                plan_version=version,
+                starts_at=at,
+                anchor_date=at.astimezone(zone).date(),
+                seats=seats,
+                trial_ends_at=_trial_end(version, zone=zone, at=at),
+            )
+        if coupon is not None:
+            coupons.redeem(coupon=coupon, subscription=subscription, at=at)
+        return subscription
+
+
+def _trial_end(version: PlanVersion, *, zone: ZoneInfo, at: dt.datetime) -> dt.datetime | None:
+    """Return the same time of day, so many of the customer's days later."""
+    if not version.trial_days:
+        return None
+    days = dt.timedelta(days=version.trial_days)
+    return (at.astimezone(zone) + days).astimezone(dt.UTC)
+
+
+@contextmanager
+def _one_at_a_time(customer: Customer) -> Iterator[None]:
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        diagnosis = getattr(error.__cause__, "diag", None)
+        if getattr(diagnosis, "constraint_name", "") == "one_live_subscription_per_customer":
+            raise AlreadySubscribed(str(customer)) from error
+        raise
+
+
+def take_on(
+    *, organization: Organization, external_id: str, at: dt.datetime, **facts: Any
+) -> Customer:
+    """Create a customer and put it on the organization's plan for new customers, both or neither.
+
+    Without such a plan, or while no version of it is in effect, the customer has no subscription.
+    Raises customers.CustomerExists.
+    """
+    with tenancy.transaction_for(organization.id):
+        customer = customers.create_customer(
+            organization=organization, external_id=external_id, at=at, **facts
+        )
+        plan = Plan.objects.for_organization(organization).filter(is_default=True).first()
+        version = versions.in_effect(plan, at=at) if plan else None
+        if version is not None:
+            subscribe(customer=customer, plan_version=version, at=at)
+        return customer

@@ -87,9 +87,8 @@ def _take_on(organization: Organization, habit: Habit, *, at: dt.datetime) -> Re
         time_zone=habit.time_zone,
     )
     plan = Plan.objects.get(organization=organization, code=habit.plan)
-    subscriptions.subscribe(
-        customer=customer, plan_version=subscriptions.newest_version(plan), at=at
-    )
+    version = subscriptions.newest_version(plan, at=at)
+    subscriptions.subscribe(customer=customer, plan_version=version, at=at)
     account = CreditAccount.objects.get(customer=customer)
     regular = Regular(habit=habit, customer=customer, account=account)
     if habit.top_up:

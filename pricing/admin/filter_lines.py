@@ -46,7 +46,7 @@ _SIGN = re.compile(r"[=!]=|[<>]=?|=|\s(?:not\s+)?in\s", re.IGNORECASE)
 class FilterLinesField(forms.Field):
     """The filters of a meter, typed as lines or as JSON."""
 
-    widget = forms.Textarea(attrs={"rows": 4, "cols": 60, "class": "lines", "spellcheck": "false"})
+    widget = forms.Textarea(attrs={"rows": 4, "cols": 50, "class": "lines", "spellcheck": "false"})
 
     def prepare_value(self, value: Any) -> Any:
         """Write filters as lines; what somebody just typed stays as it is."""

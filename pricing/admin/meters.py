@@ -6,10 +6,11 @@ from django import forms
 from django.contrib import admin
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
 
 from accounts.tenant_admin import TenantForm, TenantModelAdmin
 from pricing.admin import filter_lines
-from pricing.models import Meter, Price, VersionState
+from pricing.models import Aggregation, CostRate, Meter, Price, VersionState
 
 _COUNTING = [
     "event_type",
@@ -20,6 +21,14 @@ _COUNTING = [
     "weighted_by",
 ]
 
+_EXAMPLES = [
+    "status = ok",
+    "speed != slow",
+    "model in opus, haiku",
+    "input_tokens > 200000",
+    "trace exists",
+]
+
 
 class MeterForm(TenantForm):
     """What a meter counts."""
@@ -27,10 +36,10 @@ class MeterForm(TenantForm):
     filters = filter_lines.FilterLinesField(
         label="Only events with",
         required=False,
-        help_text=(
-            "One condition on each line; an event counts when all hold. For example: status = ok, "
-            "or model in opus, haiku, or input_tokens > 200000, or trace exists, or "
-            "speed != slow. Empty for every event."
+        help_text=format_html(
+            "One condition on each line; an event counts when all hold. Empty for every event. "
+            "For example:{}",
+            format_html_join("", "<br><code>{}</code>", [[line] for line in _EXAMPLES]),
         ),
     )
 
@@ -39,7 +48,7 @@ class MeterForm(TenantForm):
         fields = ["code", "name", "unit", *_COUNTING]
         widgets = {
             "expression": forms.Textarea(
-                attrs={"rows": 2, "cols": 60, "class": "lines", "spellcheck": "false"}
+                attrs={"rows": 2, "cols": 50, "class": "lines", "spellcheck": "false"}
             )
         }
 
@@ -55,7 +64,7 @@ class MeterForm(TenantForm):
 
 @admin.register(Meter)
 class MeterAdmin(TenantModelAdmin):
-    """Meters. What a published price counts is part of the price and stays as it is."""
+    """Meters. What a published price or a cost rate counts is part of it and stays as it is."""
 
     form = MeterForm
     list_display = ["code", "name", "event_type", "aggregation", "measured_value", "unit"]
@@ -72,25 +81,35 @@ class MeterAdmin(TenantModelAdmin):
         return filter_lines.render(meter.filters) if meter.filters else "no condition"
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Group the fields; filters that cannot be changed are shown as they are typed."""
-        is_open = obj is None or (self.has_change_permission(request, obj) and not _is_on_sale(obj))
-        counting = [name if is_open or name != "filters" else "conditions" for name in _COUNTING]
+        """Group the fields; what cannot be changed is shown without what does not apply."""
+        is_open = obj is None or (
+            self.has_change_permission(request, obj) and not _is_counted_by(obj)
+        )
+        counting = _COUNTING if is_open else _applying(obj)
         return [
             (None, {"fields": ["code", "name", "unit"]}),
             ("What it counts", {"fields": counting}),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Keep the code, and all of what is counted once a published version prices it."""
+        """Keep the code, and all of what is counted once prices or costs count it."""
         if obj is None:
             return []
-        counting = _COUNTING if _is_on_sale(obj) else []
+        counting = _COUNTING if _is_counted_by(obj) else []
         return ["code", "conditions", *counting]
 
 
-def _is_on_sale(meter: Meter) -> bool:
-    return Price.objects.filter(
-        organization=meter.organization_id,
-        meter=meter,
-        plan_version__state=VersionState.PUBLISHED,
-    ).exists()
+def _applying(meter: Meter) -> list[str]:
+    """Return what the meter makes use of, its filters the way they are typed."""
+    used = [name for name in ("quantity_property", "expression") if getattr(meter, name)]
+    weighed = ["weighted_by"] if meter.aggregation == Aggregation.WEIGHTED_SUM else []
+    return ["event_type", "conditions", "aggregation", *used, *weighed]
+
+
+def _is_counted_by(meter: Meter) -> bool:
+    """Whether a published price or a cost rate counts what the meter does."""
+    here = {"organization": meter.organization_id, "meter": meter}
+    return (
+        Price.objects.filter(**here, plan_version__state=VersionState.PUBLISHED).exists()
+        or CostRate.objects.filter(**here).exists()
+    )

@@ -15,13 +15,13 @@ class ExpressionInvalid(ValueError):
         self.position = position
 
     def shown_in(self, text: str) -> str:
-        """Return a sentence for whoever typed `text`, with the place of the mistake marked."""
+        """Return the reason for whoever wrote `text`, with the place of the mistake marked."""
         if self.position is None:
-            return f"The expression {self.reason}."
+            return self.reason
         before, after = text[: self.position - 1], text[self.position - 1 :]
         head = f"…{before[-_SHOWN:]}" if len(before) > _SHOWN else before
         tail = f"{after[:_SHOWN]}…" if len(after) > _SHOWN else after
-        return f"Character {self.position}, “{head}▸{tail}”: {self.reason}."
+        return f"at character {self.position}, “{head}▸{tail}”: {self.reason}"
 
 
 class ExpressionFailed(Exception):

@@ -1,14 +1,17 @@
 """Meters: the units of sale. A meter says which events count and how much of each."""
 
+from collections import defaultdict
+
 import pgtrigger
 from django.core.exceptions import ValidationError
+from django.core.serializers.json import DjangoJSONEncoder
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import TenantModel
-from pricing import expressions, filters
+from pricing import expressions, filters, meter_form
 
 code_validator = RegexValidator(
     r"\A[a-z0-9][a-z0-9_.-]{0,99}\Z",
@@ -42,13 +45,20 @@ class Meter(TenantModel):
     The value is a property or an expression over properties, never both.
     """
 
-    code = models.CharField(max_length=100, validators=[code_validator])
+    code = models.CharField(
+        max_length=100,
+        validators=[code_validator],
+        help_text="What prices and reports call it, for example output_tokens.",
+    )
     name = models.CharField(max_length=200)
     unit = models.CharField(
         max_length=50, blank=True, help_text="What one unit is called, for example token."
     )
-    event_type = models.CharField(max_length=200)
+    event_type = models.CharField(
+        max_length=200, help_text="The type of the events it counts, for example llm.called."
+    )
     filters = models.JSONField(
+        encoder=DjangoJSONEncoder,  # Exact numbers are not for the plain one.
         default=dict,
         blank=True,
         help_text="Only events whose properties fulfil these conditions count.",
@@ -71,7 +81,9 @@ class Meter(TenantModel):
         max_length=expressions.LENGTH_MAX,
         blank=True,
         help_text="Instead of a property: a value computed from several, for example "
-        "input_tokens + output_tokens * 3.",
+        "input_tokens + output_tokens * 3. There are + - * / and parentheses, min, max, ceil, "
+        'floor, round, abs, if(model == "opus", tokens * 2, tokens), and default(tokens, 0) for '
+        "a property that may be missing.",
     )
     weighted_by = models.CharField(
         max_length=8,
@@ -134,45 +146,43 @@ class Meter(TenantModel):
                 RETURN NEW;
                 """,
             ),
+            # So does a cost rate, or stored costs could not be computed again.
+            pgtrigger.Trigger(
+                name="meter_with_costs_is_frozen",
+                operation=pgtrigger.Update,
+                when=pgtrigger.Before,
+                func="""
+                IF to_jsonb(OLD) - 'name' - 'unit' <> to_jsonb(NEW) - 'name' - 'unit'
+                    AND EXISTS (SELECT FROM pricing_costrate rate WHERE rate.meter_id = OLD.id)
+                THEN
+                    RAISE EXCEPTION 'what a cost rate counts never changes'
+                        USING ERRCODE = 'integrity_constraint_violation';
+                END IF;
+                RETURN NEW;
+                """,
+            ),
         ]
 
     def __str__(self) -> str:
         return self.name or self.code
 
     def clean(self) -> None:
-        """Name the field that is wrong, and write a new meter's filters in their one form."""
+        """Name the fields that are wrong, and write a new meter's filters in their one form."""
         super().clean()
-        errors = self._mistakes_in_value()
-        if self.expression and "expression" not in errors:
-            try:
-                expressions.parse(self.expression)
-            except expressions.ExpressionInvalid as error:
-                errors["expression"] = [error.shown_in(self.expression)]
-        try:
-            canonical = filters.parse(self.filters).to_json()
-        except filters.FilterInvalid as error:
-            errors["filters"] = [f"{field} {why}." for field, why in error.errors]
-        else:
-            # What is on sale is frozen letter by letter; a meter that may be stays as it is.
-            if self._state.adding:
-                self.filters = canonical
-        if self.weighted_by == WeightedBy.HOUR and self.aggregation != Aggregation.WEIGHTED_SUM:
-            errors["weighted_by"] = ["Only a sum weighted by time is weighted by the hour."]
-        if errors:
-            raise ValidationError(errors)
-
-    def _mistakes_in_value(self) -> dict[str, list[str]]:
-        """Say what is missing or too much of property and expression."""
-        given = [name for name in ("quantity_property", "expression") if getattr(self, name)]
-        if self.aggregation == Aggregation.COUNT:
-            return {
-                name: ["A number of events takes no value; leave this empty."] for name in given
-            }
-        if self.aggregation == Aggregation.UNIQUE_COUNT and given != ["quantity_property"]:
-            name = "expression" if self.expression else "quantity_property"
-            return {name: ["Different values are told apart by a property."]}
-        if not given:
-            return {"quantity_property": ["Give a property to measure, or an expression."]}
-        if len(given) > 1:
-            return {"expression": ["Give a property or an expression, not both."]}
-        return {}
+        found = meter_form.mistakes(
+            aggregation=self.aggregation,
+            quantity_property=self.quantity_property,
+            expression=self.expression,
+            filters=self.filters,
+            weighted_by=self.weighted_by,
+        )
+        if found:
+            messages: defaultdict[str, list[str]] = defaultdict(list)
+            for field, reason in found:
+                name, _, part = field.partition(".")
+                said = f"{part} {reason}" if part else f"{reason[0].upper()}{reason[1:]}"
+                messages[name].append(f"{said}.")
+            raise ValidationError(dict(messages))
+        # What is on sale is frozen letter by letter; a meter that may be stays as it is.
+        if self._state.adding:
+            self.filters = filters.parse(self.filters).to_json()

@@ -1,11 +1,15 @@
 """What a plan version gives beside its prices: credits for each period, and entitlements."""
 
+from typing import cast
+
 from django.contrib.postgres.fields import ArrayField
 from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 
+from accounts import money
 from accounts.models import AmountField, Asset, TenantModel, guards
+from pricing.entitlements import Kind, Rule
 from pricing.models.meters import Meter, code_validator
 from pricing.models.plans import PlanVersion
 
@@ -122,7 +126,8 @@ class IncludedCredit(TenantModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount:f} {self.asset} {self.get_every_display().lower()}"
+        amount = money.to_display(self.amount, scale=self.asset.scale)
+        return f"{amount} {self.asset} {self.get_every_display().lower()}"
 
 
 class EntitlementKind(models.TextChoices):
@@ -221,3 +226,15 @@ class Entitlement(TenantModel):
 
     def __str__(self) -> str:
         return self.feature
+
+    @property
+    def rule(self) -> Rule:
+        """The entitlement as a value, for `pricing.entitlements` to judge events by."""
+        return Rule(
+            feature=self.feature,
+            kind=cast("Kind", self.kind),
+            property_name=self.property_name,
+            allowed_values=frozenset(self.allowed_values),
+            meter=self.meter.code if self.meter else "",
+            limit=self.limit_per_period,
+        )

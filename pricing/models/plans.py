@@ -1,5 +1,7 @@
 """Plans: what is sold at which price. A published version never changes again."""
 
+from decimal import Decimal
+
 import pgtrigger
 from django.core.validators import MaxValueValidator
 from django.db import models
@@ -227,6 +229,17 @@ class PlanVersion(TenantModel):
     def is_private(self) -> bool:
         """Whether it is for one customer only."""
         return self.customer_id is not None
+
+    @property
+    def public(self) -> "PlanVersion":
+        """The version on sale that it is, or is based on."""
+        return self.based_on or self
+
+    @property
+    def floor(self) -> Decimal:
+        """How low a balance may go on it: zero or less."""
+        overdraft = self.shortfall_policy == ShortfallPolicy.OVERDRAFT
+        return -self.overdraft_limit if overdraft else Decimal(0)
 
 
 class Settle(models.TextChoices):

@@ -93,7 +93,7 @@ def test_totals_are_what_a_second_look_finds(sent: list[Event]) -> None:
     assert found["min"].quantity == min(sizes, default=0)
     assert meter("average").result(found["average"], period_seconds=SECONDS) == (
         sum(sizes, money.ZERO),
-        max(len(sizes), 1),
+        Decimal(max(len(sizes), 1)),
     )
 
 

@@ -134,8 +134,8 @@ def _value(node: ast.AST, event: Mapping[str, Any]) -> Any:
         case ast.BoolOp():
             decide = all if isinstance(node.op, ast.And) else any
             return decide(_value(each, event) for each in node.values)
-        case ast.Call(func=ast.Name()):
-            return _called(node.func.id, node.args, event)
+        case ast.Call(func=ast.Name(id=name)):
+            return _called(name, node.args, event)
     return Fraction(_leaf(node, event))
 
 
@@ -145,8 +145,8 @@ def _leaf(node: ast.AST, event: Mapping[str, Any]) -> Any:
             return str(node.value)
         case ast.Name():
             return event[node.id]
-        case ast.Attribute(value=ast.Name()):
-            return event[node.value.id][node.attr]
+        case ast.Attribute(value=ast.Name(id=name)):
+            return event[name][node.attr]
     raise AssertionError(ast.dump(node))
 
 

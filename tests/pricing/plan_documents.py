@@ -70,7 +70,9 @@ def meter(**changes: Any) -> dict[str, Any]:
         "event_type": "video.rendered",
         "aggregation": "sum",
         "quantity_property": "minutes",
+        "expression": "",
         "filters": {"status": "ok"},
+        "weighted_by": "period",
         **changes,
     }
 

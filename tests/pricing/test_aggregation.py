@@ -12,7 +12,8 @@ from pricing.aggregation import MeterSpec, State, Unpriceable
 
 AUGUST = dt.datetime(2026, 8, 1, tzinfo=dt.UTC)
 SEPTEMBER = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
-SECONDS = 744 * 3600
+HOUR = Decimal(3600)
+SECONDS = 744 * HOUR
 NOON = AUGUST + dt.timedelta(hours=12)
 
 
@@ -77,7 +78,7 @@ def test_what_was_there_before_counts_from_the_start() -> None:
     early, spec = AUGUST - dt.timedelta(days=3), meter("weighted_sum", weighted_by="hour")
     terms: dict[str, Any] = {"occurred_at": early, "period_end": SEPTEMBER}
     kept = spec.increment(Decimal(1), State(), period_start=AUGUST, **terms)
-    assert spec.result(State(kept), period_seconds=SECONDS) == (SECONDS, 3600)
+    assert spec.result(State(kept), period_seconds=SECONDS) == (SECONDS, HOUR)
     assert spec.increment(Decimal(1), State(), **terms) == SECONDS + 3 * 86_400
 
 
@@ -136,8 +137,8 @@ def test_an_older_event_is_not_the_latest() -> None:
 
 
 def test_an_average_is_not_divided_before_it_is_priced() -> None:
-    numerator, divisor = meter("average").result(State(Decimal(10), 3), period_seconds=SECONDS)
-    assert (numerator, divisor) == (10, 3)
+    result = meter("average").result(State(Decimal(10), 3), period_seconds=SECONDS)
+    assert result == (Decimal(10), Decimal(3))
 
 
 def test_started_seconds_of_each_event() -> None:

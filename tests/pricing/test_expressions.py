@@ -320,11 +320,11 @@ def test_hostile_values_are_refused_at_once() -> None:
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
-        ("", "The expression is empty."),
-        ("a + * 3", "Character 5, “a + ▸* 3”: a number, a property or"),
+        ("", "is empty"),
+        ("a + * 3", "at character 5, “a + ▸* 3”: a number, a property or"),
         (
             "input_tokens + output_tokens * reasoning_tokens cached_tokens * 4",
-            "Character 49, “…easoning_tokens ▸cached_tokens * …”: a sign such as",
+            "at character 49, “…easoning_tokens ▸cached_tokens * …”: a sign such as",
         ),
     ],
 )

@@ -1,0 +1,229 @@
+"""Subscribers: the customers of a set of events, with all it takes to rate and charge them.
+
+Whoever records events and whoever only asks what they would cost rate and charge them here, so
+that both come to the same amount: against the running totals of the open period, out of the books
+of the customer. Both move in memory as events are charged; nothing here writes.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NamedTuple
+
+from accounts import ledger
+from accounts.books import Book, InsufficientCredit
+from accounts.models import CreditAccount
+from metering import billing_periods, event_rows, outcomes
+from metering.event_drafts import EventDraft
+from metering.event_rows import TotalsKey
+from metering.models import BillingPeriod
+from pricing import catalog
+from pricing.aggregation import Unpriceable
+from pricing.catalog import CatalogPrice, CompiledPlan
+from pricing.models import ShortfallPolicy, Subscription
+from pricing.rating import Rated, Span, Totals
+
+
+class RatedPrice(NamedTuple):
+    """What one price makes of an event."""
+
+    price: CatalogPrice
+    rated: Rated
+
+
+class CannotPay(Exception):
+    """The customer cannot pay the event's part in `asset`, a code. Nothing was changed."""
+
+    def __init__(self, asset: str, refusal: InsufficientCredit) -> None:
+        super().__init__(f"{asset}: {refusal}")
+        self.asset = asset
+        self.refusal = refusal
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """What paying for one event came to; `overages` by price id."""
+
+    charges: list[dict[str, str]] = field(default_factory=list)
+    overages: dict[uuid.UUID, Decimal] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscriber:
+    """What an event needs to know of its customer; `books` by asset id."""
+
+    id: uuid.UUID
+    plan: CompiledPlan
+    period: BillingPeriod
+    books: dict[uuid.UUID, Book]
+
+    def pay(self, rated: Sequence[RatedPrice], *, reference: uuid.UUID, at: dt.datetime) -> Paid:
+        """Debit each asset an event is charged in, all or none. Raises CannotPay."""
+        by_asset: dict[uuid.UUID, list[RatedPrice]] = {}
+        for each in rated:
+            by_asset.setdefault(each.price.asset_id, []).append(each)
+        parts = {
+            asset_id: [ledger.Part(p.compiled.meter.code, each.amount) for p, each in charged]
+            for asset_id, charged in by_asset.items()
+        }
+        overage_allowed = self.plan.shortfall_policy == ShortfallPolicy.OVERAGE
+        if not overage_allowed:
+            for asset_id, charged in by_asset.items():
+                try:
+                    self.books[asset_id].check(parts[asset_id], at=at)
+                except InsufficientCredit as refusal:
+                    raise CannotPay(charged[0].price.asset_code, refusal) from refusal
+        paid = Paid()
+        for asset_id, charged in by_asset.items():
+            debit = self.books[asset_id].debit(
+                parts=parts[asset_id], reference=reference, at=at, overage_allowed=overage_allowed
+            )
+            prices = [price.price_id for price, _ in charged]
+            paid.overages.update(zip(prices, debit.overage, strict=True))
+            paid.charges.append(outcomes.charge(charged, debit))
+        return paid
+
+
+class Subscribers:
+    """The customers of a set of drafts as they stand at one moment.
+
+    `books` by account id. Lives no longer than the transaction it was read in.
+    """
+
+    def __init__(
+        self, organization_id: uuid.UUID, drafts: Sequence[EventDraft], *, at: dt.datetime
+    ) -> None:
+        self._organization_id = organization_id
+        self._drafts = drafts
+        self._at = at
+        self._by_external_id: dict[str, Subscriber] = {}
+        self._totals: dict[TotalsKey, Totals] = {}
+        self.books: dict[uuid.UUID, Book] = {}
+
+    @classmethod
+    def locked(
+        cls, organization_id: uuid.UUID, drafts: Sequence[EventDraft], *, at: dt.datetime
+    ) -> "Subscribers":
+        """Lock the accounts of the drafts' customers, then read everything under the locks.
+
+        Periods whose time is over are closed and the ones that follow are opened.
+        """
+        subscribers = cls(organization_id, drafts, at=at)
+        subscribers._read(ledger.lock_books, billing_periods.open_periods)
+        return subscribers
+
+    @classmethod
+    def looked_at(
+        cls, organization_id: uuid.UUID, drafts: Sequence[EventDraft], *, at: dt.datetime
+    ) -> "Subscribers":
+        """Read the same without a lock and without a trace: to answer a question, not to post."""
+        subscribers = cls(organization_id, drafts, at=at)
+        subscribers._read(ledger.read_books, billing_periods.foresee_periods)
+        return subscribers
+
+    # One event.
+
+    def of(self, draft: EventDraft) -> Subscriber:
+        """Return the customer of an event. Raises Unpriceable for one without a subscription."""
+        subscriber = self._by_external_id.get(draft.customer)
+        if subscriber is None:
+            raise Unpriceable("no_subscription", "no subscribed customer has this external id")
+        return subscriber
+
+    def rate(self, draft: EventDraft, subscriber: Subscriber) -> list[RatedPrice]:
+        """Rate an event at every price that counts it; changes nothing. Raises Unpriceable."""
+        prices = subscriber.plan.prices_for(draft.type)
+        if not prices:
+            raise Unpriceable("no_price", "the customer's plan prices no events of this type")
+        period = subscriber.period
+        return [
+            RatedPrice(
+                price,
+                price.compiled.rate(
+                    draft.properties,
+                    self.totals(period.id, price.price_id),
+                    occurred_at=draft.occurred_at or self._at,
+                    period=Span(period.starts_at, period.ends_at),
+                ),
+            )
+            for price in prices
+            if price.compiled.meter.counts(draft.properties)
+        ]
+
+    def totals(self, period_id: uuid.UUID, price_id: uuid.UUID) -> Totals:
+        """Return what a price holds in a period; adding to it counts an event."""
+        return self._totals.setdefault((period_id, price_id), Totals())
+
+    # Reading.
+
+    def _read(
+        self,
+        read_books: Callable[..., dict[uuid.UUID, Book]],
+        read_periods: Callable[..., dict[uuid.UUID, BillingPeriod]],
+    ) -> None:
+        accounts = CreditAccount.objects.for_organization(self._organization_id).filter(
+            customer__external_id__in={draft.customer for draft in self._drafts}
+        )
+        owners = {
+            account_id: (customer_id, asset_id)
+            for account_id, customer_id, asset_id in accounts.values_list(
+                "id", "customer_id", "asset_id"
+            )
+        }
+        self.books = read_books(
+            organization_id=self._organization_id, account_ids=owners.keys(), at=self._at
+        )
+        books_of: dict[uuid.UUID, dict[uuid.UUID, Book]] = {}
+        for account_id, (customer_id, asset_id) in owners.items():
+            books_of.setdefault(customer_id, {})[asset_id] = self.books[account_id]
+        self._read_subscriptions(books_of, read_periods)
+        self._read_distinct()
+
+    def _read_subscriptions(
+        self,
+        books_of: dict[uuid.UUID, dict[uuid.UUID, Book]],
+        read_periods: Callable[..., dict[uuid.UUID, BillingPeriod]],
+    ) -> None:
+        subscriptions = (
+            Subscription.objects.for_organization(self._organization_id)
+            .filter(customer__in=books_of, ended_at=None, starts_at__lte=self._at)
+            .select_related("customer", "plan_version")
+        )
+        periods = read_periods(subscriptions, at=self._at)
+        for subscription in subscriptions:
+            self._by_external_id[subscription.customer.external_id] = Subscriber(
+                id=subscription.customer_id,
+                plan=catalog.compiled_plan(periods[subscription.id].plan_version_id),
+                period=periods[subscription.id],
+                books=books_of[subscription.customer_id],
+            )
+        self._totals = event_rows.read_totals(
+            organization_id=self._organization_id,
+            period_ids=[period.id for period in periods.values()],
+        )
+
+    def _read_distinct(self) -> None:
+        """Fill in which values, of those that the drafts count uniquely, were met before."""
+        asked = {
+            event_rows.distinct_key(period_id, price_id, cell, value): (cell, value)
+            for period_id, price_id, cell, value in self._distinct_values()
+        }
+        met = event_rows.read_distinct(organization_id=self._organization_id, asked=asked.keys())
+        for key in met:
+            self.totals(key.period_id, key.price_id).seen.add(asked[key])
+
+    def _distinct_values(self) -> Iterator[tuple[uuid.UUID, uuid.UUID, str, str]]:
+        for draft in self._drafts:
+            subscriber = self._by_external_id.get(draft.customer)
+            if subscriber is None:
+                continue
+            for price in subscriber.plan.unique_counts_for(draft.type):
+                try:
+                    met = price.compiled.distinct_value(draft.properties)
+                except Unpriceable:
+                    # The event will be refused for the same reason when its turn comes.
+                    continue
+                if met is not None:
+                    yield subscriber.period.id, price.price_id, *met
