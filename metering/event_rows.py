@@ -11,9 +11,10 @@ from typing import Any, NamedTuple
 
 from django.db import connection
 
-from accounts import exact_json, identifiers, set_statements
+from accounts import exact_json, identifiers, money, set_statements
 from metering.event_drafts import EventDraft
 from metering.models import DeadLetter
+from pricing.costs import EventCost
 from pricing.rating import CompiledPrice, Rated, Total, Totals, working
 
 type TotalsKey = tuple[uuid.UUID, uuid.UUID]
@@ -120,6 +121,7 @@ def event_row(
     occurred_at: dt.datetime,
     is_late: bool,
     charges: Sequence[dict[str, str]],
+    cost: EventCost | None,
 ) -> tuple[Any, ...]:
     """Return the columns of an event in the order the insert takes them."""
     return (
@@ -134,7 +136,15 @@ def event_row(
         exact_json.encode(draft.properties).decode(),
         draft.payload_hash,
         exact_json.encode(charges).decode(),
+        *_cost_columns(cost),
     )
+
+
+def _cost_columns(cost: EventCost | None) -> tuple[Decimal | None, uuid.UUID | None, str | None]:
+    if cost is None:
+        return None, None, None
+    parts = {meter: money.to_wire(part) for meter, part in cost.parts.items()}
+    return cost.amount, cost.asset_id, exact_json.encode(parts).decode()
 
 
 def rated_row(
@@ -160,16 +170,16 @@ def _write_dead_letters(writes: Writes, *, organization_id: uuid.UUID) -> None:
 _INSERT_EVENTS = """
 INSERT INTO metering_event (
     organization_id, received_at, key, source, external_id, type, customer_id, period_id,
-    occurred_at, is_late, properties, payload_hash, charges
+    occurred_at, is_late, properties, payload_hash, charges, cost_amount, cost_asset_id, cost_parts
 )
 SELECT %s, %s, key, source, external_id, type, customer_id, period_id, occurred_at, is_late,
-    properties::jsonb, payload_hash, charges::jsonb
+    properties::jsonb, payload_hash, charges::jsonb, cost_amount, cost_asset_id, cost_parts::jsonb
 FROM unnest(
     %s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::timestamptz[],
-    %s::boolean[], %s::text[], %s::bytea[], %s::text[]
+    %s::boolean[], %s::text[], %s::bytea[], %s::text[], %s::numeric[], %s::uuid[], %s::text[]
 ) WITH ORDINALITY AS sent (
     key, source, external_id, type, customer_id, period_id, occurred_at, is_late, properties,
-    payload_hash, charges, place
+    payload_hash, charges, cost_amount, cost_asset_id, cost_parts, place
 )
 ORDER BY place
 """

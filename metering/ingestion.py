@@ -21,6 +21,7 @@ from metering.event_rows import Writes
 from metering.models import DeadLetter, Event
 from metering.outcomes import Outcome, Status
 from metering.subscribers import CannotPay, Paid, RatedPrice, Subscriber, Subscribers
+from pricing import costs
 from pricing.aggregation import Unpriceable
 
 ATTEMPTS = 4
@@ -102,6 +103,7 @@ class _Recording:
         # Known keys are read after the locks are taken: only then is it too late for another.
         self.subscribers = Subscribers.locked(self.organization_id, self.drafts, at=self.at)
         self._read_known()
+        self.costs = costs.history(self.organization_id)
         answers = [self._record(draft) for draft in self.drafts]
         return Recorded(outcomes=answers, firings=self._write())
 
@@ -158,6 +160,7 @@ class _Recording:
                 occurred_at=occurred_at,
                 is_late=occurred_at < period.starts_at,
                 charges=paid.charges,
+                cost=self.costs.cost_of(draft.type, draft.properties, occurred_at=occurred_at),
             )
         )
         self.known[draft.key] = _Known(payload_hash=draft.payload_hash, charges=paid.charges)

@@ -15,7 +15,7 @@ import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 from accounts import money
 from pricing.expressions import Expression, ExpressionFailed
@@ -53,6 +53,25 @@ class State(NamedTuple):
         """Return the state once an event has added its increment."""
         newest = max(self.latest_at, occurred_at) if self.latest_at else occurred_at
         return State(self.quantity + increment, self.events + 1, newest)
+
+
+class Running(Protocol):
+    """What an event has to know of the running total it adds to; a State is one."""
+
+    @property
+    def quantity(self) -> Decimal:
+        """The running total."""
+        ...
+
+    @property
+    def events(self) -> int:
+        """How many events have made it."""
+        ...
+
+    @property
+    def latest_at(self) -> dt.datetime | None:
+        """When the newest of them occurred."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,7 +130,7 @@ class MeterSpec:
     def increment(
         self,
         value: Decimal,
-        before: State,
+        before: Running,
         *,
         occurred_at: dt.datetime,
         period_end: dt.datetime,

@@ -9,7 +9,7 @@ from typing import cast
 
 from pricing import expressions, filters
 from pricing.aggregation import AggregationName, MeterSpec, WeightedBy
-from pricing.models import PlanVersion, Price, Settle, VersionState
+from pricing.models import CostRate, PlanVersion, Price, Settle, VersionState
 from pricing.rating import CompiledPrice, compile_price
 
 
@@ -55,8 +55,8 @@ class CompiledPlan:
         ]
 
 
-def meter_spec(price: Price) -> MeterSpec:
-    """Return the price's meter as rating needs it."""
+def meter_spec(price: Price | CostRate) -> MeterSpec:
+    """Return the meter of a price or a cost rate as rating needs it."""
     meter = price.meter
     return MeterSpec(
         code=meter.code,

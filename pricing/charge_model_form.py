@@ -25,14 +25,15 @@ PROPERTY_LENGTH_MAX = 100
 type _Read = Callable[[Reader], ChargeModel | None]
 
 
-def read(reader: Reader, *, outer: str = "") -> ChargeModel | None:
+def read(reader: Reader, *, outer: str | None = None) -> ChargeModel | None:
     """Read the charge model in the reader's object, or note what is wrong with it.
 
-    `outer` is the price's model, which a cell may leave unsaid if it has that model's fields.
+    A price says its model. A cell of one whose model is `outer` may leave it to its fields: the
+    price's model if they fit it, else the model they tell.
     """
     name = reader.source.get("charge_model")
-    if name is None:
-        name = _inferred(reader.source, outer)
+    if name is None and outer is not None:
+        name = inferred(reader.source, outer)
     if not isinstance(name, str) or name not in _READERS:
         reader.fail("charge_model", f"must be one of {', '.join(_READERS)}")
         return None
@@ -61,7 +62,8 @@ _TELLING = (
 )
 
 
-def _inferred(source: Mapping[str, Any], outer: str) -> str:
+def inferred(source: Mapping[str, Any], outer: str) -> str:
+    """Return the model of a cell that names none: the outer one if it fits, or what fields tell."""
     given = {name for name in FIELDS_OF_MODELS if source.get(name) is not None}
     if outer in FIELDS and _REQUIRED[outer] <= given <= FIELDS[outer]:
         return outer
@@ -168,6 +170,7 @@ _REQUIRED: dict[str, frozenset[str]] = {
     "graduated": frozenset({"tiers"}),
     "volume_tiers": frozenset({"tiers"}),
     "stairstep": frozenset({"tiers"}),
-    "percentage": frozenset({"percentage"}),
+    # Either of two, a percentage or tiers; which is missing is for its reader to say.
+    "percentage": frozenset(),
     "dynamic": frozenset(),
 }

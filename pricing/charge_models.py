@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from fractions import Fraction
 from itertools import pairwise
 from typing import ClassVar, NamedTuple, Protocol
 
@@ -107,22 +108,15 @@ class _ByTotal:
 
     def charge(self, usage: Usage, size: Decimal = ONE) -> Decimal:
         """Return what one event adds, to 12 places."""
-        after = money.quantize(self.cost(usage.after, size))
-        if usage.opens:
-            return after
-        return after - money.quantize(self.cost(usage.before, size))
+        before, quantity, _, opens, _ = usage
+        after = money.quantize(self.cost(before + quantity, size))
+        return after if opens else after - money.quantize(self.cost(before, size))
 
 
-def _not_negative(**amounts: Decimal | None) -> None:
+def _not_negative(**amounts: Decimal) -> None:
     for name, amount in amounts.items():
-        if amount is not None and amount < 0:
+        if amount < 0:
             raise TermsInvalid(name, "must be zero or more")
-
-
-def _above_zero(**amounts: Decimal) -> None:
-    for name, amount in amounts.items():
-        if amount <= 0:
-            raise TermsInvalid(name, "must be above zero")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +177,8 @@ class Package(_ByTotal):
 
     def __post_init__(self) -> None:
         _not_negative(unit_amount=self.unit_amount)
-        _above_zero(package_size=self.package_size)
+        if self.package_size <= 0:
+            raise TermsInvalid("package_size", "must be above zero")
 
     def _blocks(self, quantity: Decimal, size: Decimal) -> Decimal:
         # divmod is exact where a quotient such as 1/3 would not be.
@@ -221,37 +216,53 @@ class Tier:
     flat_amount: Decimal = ZERO
 
 
+class _Scale(NamedTuple):
+    """Where tiers end and start when a unit is 1/size."""
+
+    size: Decimal
+    bounds: tuple[Decimal, ...]
+    starts: tuple[Decimal, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class _Tiered(_ByTotal):
     """What all models with tiers share: checked bounds, and finding the tier of a quantity."""
 
     tiers: Sequence[Tier]
-    _bounds: tuple[Decimal, ...] = field(init=False, repr=False, compare=False)
+    _scale: _Scale = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not self.tiers:
             raise TermsInvalid("tiers", "needs at least one tier")
-        object.__setattr__(self, "_bounds", tuple(_checked_bounds(self.tiers)))
+        bounds = tuple(_checked_bounds(self.tiers))
+        object.__setattr__(self, "_scale", _Scale(ONE, bounds, (ZERO, *bounds)))
         for number, tier in enumerate(self.tiers):
             for name in ("unit_amount", "flat_amount"):
                 if getattr(tier, name) < 0:
                     raise TermsInvalid(f"tiers[{number}].{name}", "must be zero or more")
 
+    def _scaled(self, size: Decimal) -> _Scale:
+        """Return the bounds for a size, and keep them: a price has mostly one."""
+        scale = self._scale
+        if scale.size != size:
+            bounds = tuple([tier.up_to * size for tier in self.tiers if tier.up_to is not None])
+            scale = _Scale(size, bounds, (ZERO, *bounds))
+            object.__setattr__(self, "_scale", scale)
+        return scale
+
     def _tier_of(self, quantity: Decimal, size: Decimal) -> int:
-        if size == 1:
-            return bisect_left(self._bounds, quantity)
-        return bisect_left(self._bounds, quantity, key=lambda bound: bound * size)
+        return bisect_left(self._scaled(size).bounds, quantity)
 
     def _label(self, index: int) -> str:
-        lower = money.to_wire(self._bounds[index - 1]) if index else "0"
+        lower = self.tiers[index - 1].up_to or ZERO if index else ZERO
         upper = self.tiers[index].up_to
         if upper is None:
-            return f"tier {index + 1}: above {lower}"
-        return f"tier {index + 1}: {lower} to {money.to_wire(upper)}"
+            return f"tier {index + 1}: above {money.to_wire(lower)}"
+        return f"tier {index + 1}: {money.to_wire(lower)} to {money.to_wire(upper)}"
 
     def describe(self) -> dict[str, object]:
         """Return the model and its terms as the price form writes them."""
-        return {"charge_model": self.name, "tiers": [_tier_terms(tier) for tier in self.tiers]}
+        return {"charge_model": self.name, "tiers": write_tiers(self.tiers)}
 
 
 def _checked_bounds(tiers: Sequence[Tier]) -> Iterator[Decimal]:
@@ -271,12 +282,14 @@ def _checked_bounds(tiers: Sequence[Tier]) -> Iterator[Decimal]:
             raise TermsInvalid(f"tiers[{number}].up_to", "must be above that of the tier before")
 
 
-def _tier_terms(tier: Tier) -> dict[str, str | None]:
-    return {
-        "up_to": None if tier.up_to is None else money.to_wire(tier.up_to),
-        "unit_amount": money.to_wire(tier.unit_amount),
-        "flat_amount": money.to_wire(tier.flat_amount),
-    }
+def write_tiers(tiers: Sequence[Tier], *, rate: str = "unit_amount") -> list[dict[str, str | None]]:
+    """Write tiers as the price form reads them; `rate` is what their rate is called, if any."""
+    return [
+        {"up_to": None if tier.up_to is None else money.to_wire(tier.up_to)}
+        | ({rate: money.to_wire(tier.unit_amount)} if rate else {})
+        | {"flat_amount": money.to_wire(tier.flat_amount)}
+        for tier in tiers
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -287,25 +300,25 @@ class Graduated(_Tiered):
     """
 
     name: ClassVar[str] = "graduated"
-    _lower: tuple[Decimal, ...] = field(init=False, repr=False, compare=False)
-    _below: tuple[Decimal, ...] = field(init=False, repr=False, compare=False)
+    _entered: tuple[Decimal, ...] = field(init=False, repr=False, compare=False)
+    """What has been charged when a tier is entered: all tiers before it, and its flat amount."""
 
     def __post_init__(self) -> None:
         _Tiered.__post_init__(self)
-        lower, below = [ZERO], [ZERO]
-        for tier, bound in zip(self.tiers, self._bounds, strict=False):
-            full = tier.flat_amount + (bound - lower[-1]) * tier.unit_amount
-            below.append(below[-1] + full)
-            lower.append(bound)
-        object.__setattr__(self, "_lower", tuple(lower))
-        object.__setattr__(self, "_below", tuple(below))
+        below, start, entered = ZERO, ZERO, []
+        for tier in self.tiers:
+            entered.append(below + tier.flat_amount)
+            if tier.up_to is not None:
+                below = entered[-1] + (tier.up_to - start) * tier.unit_amount
+                start = tier.up_to
+        object.__setattr__(self, "_entered", tuple(entered))
 
     def cost(self, quantity: Decimal, size: Decimal = ONE) -> Decimal:
         """Return what the full tiers below cost, plus the part of the tier reached."""
-        index = self._tier_of(quantity, size)
-        tier = self.tiers[index]
-        part = (quantity - self._lower[index] * size) * tier.unit_amount
-        return self._below[index] + tier.flat_amount + part / size
+        _, bounds, starts = self._scaled(size)
+        index = bisect_left(bounds, quantity)
+        part = (quantity - starts[index]) * self.tiers[index].unit_amount
+        return self._entered[index] + (part if size is ONE else part / size)
 
     def steps(self, usage: Usage, size: Decimal = ONE) -> list[Step]:
         """Return a line for each tier the event's units fall in."""
@@ -317,10 +330,9 @@ class Graduated(_Tiered):
 
     def _step(self, index: int, usage: Usage, size: Decimal, *, entered: bool) -> Step:
         tier = self.tiers[index]
-        start = max(usage.before, self._lower[index] * size)
-        end = usage.after
-        if tier.up_to is not None:
-            end = min(end, tier.up_to * size)
+        _, bounds, starts = self._scaled(size)
+        start = max(usage.before, starts[index])
+        end = min(usage.after, bounds[index]) if tier.up_to is not None else usage.after
         flat = tier.flat_amount if entered else ZERO
         units = max(end - start, ZERO)
         amount = flat + units * tier.unit_amount / size
@@ -339,20 +351,22 @@ class VolumeTiers(_Tiered):
 
     def cost(self, quantity: Decimal, size: Decimal = ONE) -> Decimal:
         """Return all units at the rate of the tier that `quantity` reaches."""
-        return self.cost_at(quantity, size, reached=quantity)
-
-    def cost_at(self, quantity: Decimal, size: Decimal, *, reached: Decimal) -> Decimal:
-        """Return `quantity` at the rate of the tier that `reached`, a larger total, reaches."""
-        tier = self.tiers[self._tier_of(reached, size)]
-        return quantity * tier.unit_amount / size + tier.flat_amount
+        return self._step(self._tier_of(quantity, size), quantity, size).amount
 
     def steps(self, usage: Usage, size: Decimal = ONE) -> list[Step]:
         """Return one line: the whole total at the tier it reaches."""
-        index = self._tier_of(usage.after, size)
+        return [self._step(self._tier_of(usage.after, size), usage.after, size)]
+
+    def step_at(self, units: Fraction, quantity: Decimal, size: Decimal = ONE) -> Step:
+        """Return the line of `quantity` at the tier that a larger total, of `units`, reaches."""
+        bounds = [Fraction(tier.up_to) for tier in self.tiers if tier.up_to is not None]
+        return self._step(bisect_left(bounds, units), quantity, size)
+
+    def _step(self, index: int, quantity: Decimal, size: Decimal) -> Step:
         tier = self.tiers[index]
-        amount = self.cost(usage.after, size)
-        units = usage.after / size
-        return [Step(self._label(index), units, tier.unit_amount, tier.flat_amount, amount)]
+        amount = quantity * tier.unit_amount / size + tier.flat_amount
+        units = quantity / size
+        return Step(self._label(index), units, tier.unit_amount, tier.flat_amount, amount)
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,7 +396,4 @@ class Stairstep(_Tiered):
 
     def describe(self) -> dict[str, object]:
         """Return the model and its terms as the price form writes them."""
-        tiers = [_tier_terms(tier) for tier in self.tiers]
-        for terms in tiers:
-            del terms["unit_amount"]
-        return {"charge_model": self.name, "tiers": tiers}
+        return {"charge_model": self.name, "tiers": write_tiers(self.tiers, rate="")}

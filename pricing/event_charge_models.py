@@ -8,18 +8,11 @@ total apart from its events; their `cost` is that of one event of the whole quan
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import ClassVar, NamedTuple
+from typing import ClassVar
 
 from accounts import money
 from accounts.money import ZERO
-from pricing.charge_models import ONE, Graduated, Step, TermsInvalid, Tier, Usage
-
-
-class _Part(NamedTuple):
-    """The part of an event that is charged: where it starts, and whether there is any."""
-
-    start: Decimal
-    is_free: bool
+from pricing.charge_models import ONE, Graduated, Step, TermsInvalid, Tier, Usage, write_tiers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,20 +59,22 @@ class Percentage:
 
     def charge(self, usage: Usage, size: Decimal = ONE) -> Decimal:
         """Return what one event costs, to 12 places."""
-        part = self._charged_part(usage, size)
-        if part.is_free:
+        start = self._charged_from(usage, size)
+        if start is None:
             return ZERO
-        share = self._share_of(usage.after, size) - self._share_of(part.start, size)
+        share = self._share_of(usage.after, size) - self._share_of(start, size)
         return money.quantize(self._within_bounds(share + self.fixed_amount))
 
-    def _charged_part(self, usage: Usage, size: Decimal) -> _Part:
+    def _charged_from(self, usage: Usage, size: Decimal) -> Decimal | None:
+        """Return the total from which the event is charged; None when all of it is free."""
+        if self.free_events is None and self.free_amount is None:
+            return usage.before
         if self.free_events is not None and usage.events_before >= self.free_events:
-            return _Part(usage.before, is_free=False)
+            return usage.before
         if self.free_amount is None:
-            return _Part(usage.before, is_free=self.free_events is not None)
+            return None
         free_until = self.free_amount * size
-        start = max(usage.before, min(usage.after, free_until))
-        return _Part(start, is_free=usage.after <= free_until)
+        return None if usage.after <= free_until else max(usage.before, free_until)
 
     def _share_of(self, total: Decimal, size: Decimal) -> Decimal:
         # Rounded, so that the shares of a period's events add up to the share of its total.
@@ -94,12 +89,12 @@ class Percentage:
 
     def steps(self, usage: Usage, size: Decimal = ONE) -> list[Step]:
         """Return the free part, each tier's share, the fixed amount and what the bounds change."""
-        part = self._charged_part(usage, size)
-        free = usage.quantity if part.is_free else part.start - usage.before
-        steps = [Step("free", free / size, ZERO, ZERO, ZERO)] if free or part.is_free else []
-        if part.is_free:
-            return steps
-        charged = Usage(part.start, usage.after - part.start, opens=not part.start)
+        start = self._charged_from(usage, size)
+        if start is None:
+            return [Step("free", usage.quantity / size, ZERO, ZERO, ZERO)]
+        free = start - usage.before
+        steps = [Step("free", free / size, ZERO, ZERO, ZERO)] if free else []
+        charged = Usage(start, usage.after - start, opens=not start)
         if usage.after:
             steps += self._shares.steps(charged, size)
         if self.fixed_amount:
@@ -117,7 +112,7 @@ class Percentage:
         if len(self.tiers) == 1 and not self.tiers[0].flat_amount:
             terms["percentage"] = money.to_wire(self.tiers[0].unit_amount)
         else:
-            terms["tiers"] = [_tier_terms(tier) for tier in self.tiers]
+            terms["tiers"] = write_tiers(self.tiers, rate="percentage")
         if self.fixed_amount:
             terms["fixed_amount"] = money.to_wire(self.fixed_amount)
         for name in ("minimum_per_event", "maximum_per_event", "free_amount"):
@@ -126,14 +121,6 @@ class Percentage:
         if self.free_events is not None:
             terms["free_events"] = str(self.free_events)
         return terms
-
-
-def _tier_terms(tier: Tier) -> dict[str, str | None]:
-    return {
-        "up_to": None if tier.up_to is None else money.to_wire(tier.up_to),
-        "percentage": money.to_wire(tier.unit_amount),
-        "flat_amount": money.to_wire(tier.flat_amount),
-    }
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,24 +53,15 @@ class Range:
         )
 
     def overlaps(self, other: "Range") -> bool:
-        """Whether some number lies in both."""
-        return not self.meet(other).is_empty
+        """Whether some number lies in both; neither is empty."""
+        return self._starts_within(other) and other._starts_within(self)
 
-    def meet(self, other: "Range") -> "Range":
-        """Return the numbers that lie in both; `is_empty` when there are none."""
-        above, from_inclusive = max(self._start, other._start, key=_start_order)
-        below, to_inclusive = min(self._end, other._end, key=_end_order)
-        return Range(
-            above=above, below=below, from_inclusive=from_inclusive, to_inclusive=to_inclusive
-        )
-
-    @property
-    def _start(self) -> tuple[Decimal | None, bool]:
-        return self.above, self.from_inclusive
-
-    @property
-    def _end(self) -> tuple[Decimal | None, bool]:
-        return self.below, self.to_inclusive
+    def _starts_within(self, other: "Range") -> bool:
+        """Whether this range's start leaves something of `other` above it."""
+        if self.above is None or other.below is None:
+            return True
+        touches = self.from_inclusive and other.to_inclusive
+        return self.above < other.below or (touches and self.above == other.below)
 
     def __str__(self) -> str:
         lower = upper = ""
@@ -79,16 +70,6 @@ class Range:
         if self.below is not None:
             upper = f"{'<=' if self.to_inclusive else '<'} {money.to_wire(self.below)}"
         return " and ".join(filter(None, (lower, upper)))
-
-
-def _start_order(start: tuple[Decimal | None, bool]) -> tuple[Decimal, bool]:
-    bound, inclusive = start
-    return (Decimal("-Infinity") if bound is None else bound, not inclusive)
-
-
-def _end_order(end: tuple[Decimal | None, bool]) -> tuple[Decimal, bool]:
-    bound, inclusive = end
-    return (Decimal("Infinity") if bound is None else bound, inclusive)
 
 
 type Match = str | Range
@@ -177,15 +158,15 @@ class Matrix:
         """Return the cell that prices an event with these properties, or None."""
         raw = [dimension.read(properties) for dimension in self.dimensions]
         # No cell names an empty value, so a missing property is met by a wildcard only.
-        texts = [as_text(value) or "" for value in raw]
-        for group in self._groups:
-            candidates = group.cells.get(tuple([texts[place] for place in group.values_in]))
+        texts = [value if type(value) is str else as_text(value) or "" for value in raw]
+        for values_in, ranges_in, cells in self._groups:
+            candidates = cells.get(tuple([texts[place] for place in values_in]))
             if candidates is None:
                 continue
-            if not group.ranges_in:
+            if not ranges_in:
                 return candidates[0]
             for cell in candidates:
-                if _in_ranges(cell, raw, group.ranges_in):
+                if _in_ranges(cell, raw, ranges_in):
                     return cell
         return None
 

@@ -13,6 +13,7 @@ from pricing.properties import Properties
 
 DIMENSIONS_MAX = 6
 CELLS_MAX = 10_000
+RANGES_MAX = 100
 VALUE_LENGTH_MAX = 80
 NAME_LENGTH_MAX = 100
 _BOUNDS = {"gt": "above", "gte": "above", "lt": "below", "lte": "below"}
@@ -36,8 +37,11 @@ def read(reader: Reader, *, outer: str) -> Matrix | None:
 
 
 def key_of(match: Sequence[Match]) -> str:
-    """Return the name of a cell in running totals: what it matches, in order."""
-    written = [str(each) for each in match]
+    """Return the name of a cell in running totals: what it matches, in order.
+
+    A range is written as an object, so that no value is taken for it.
+    """
+    written = [write_match(each) for each in match]
     return json.dumps(written, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -141,16 +145,23 @@ def _read_range(reader: Reader) -> Range | None:
 
 
 def _refuse_twins(rows: Sequence[Reader], matches: Sequence[tuple[Match, ...]]) -> None:
-    """Refuse cells of which neither is more specific, though one event would match both."""
-    groups: dict[tuple[object, ...], list[tuple[Match, ...]]] = {}
-    for row, match in zip(rows, matches, strict=True):
-        pattern = tuple("range" if isinstance(each, Range) else each for each in match)
+    """Refuse cells of which neither is more specific, though one event would match both.
+
+    An event looks through all ranges beside the same values, so there may not be many.
+    """
+    groups: dict[tuple[object, ...], list[int]] = {}
+    for number, match in enumerate(matches):
+        pattern = tuple(None if isinstance(each, Range) else each for each in match)
         others = groups.setdefault(pattern, [])
-        twin = next((other for other in others if overlap(match, other)), None)
-        if twin is not None:
-            number = matches.index(twin)
-            row.fail("match", f"matches the same values as cells[{number}]")
-        others.append(match)
+        if len(others) == RANGES_MAX:
+            reason = f"is one of more than {RANGES_MAX} cells with ranges beside the same values"
+            rows[number].fail("match", reason)
+            continue
+        twin = next((other for other in others if overlap(match, matches[other])), None)
+        if twin is None:
+            others.append(number)
+        else:
+            rows[number].fail("match", f"matches the same values as cells[{twin}]")
 
 
 def write_match(match: Match) -> str | dict[str, str]:

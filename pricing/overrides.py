@@ -12,16 +12,9 @@ from django.db.models import QuerySet
 
 from accounts import exact_json, tenancy
 from accounts.models import Asset, Customer
-from pricing import private_versions, scheduled_changes, versions
+from pricing import private_versions, scheduled_changes, subscriptions, versions
 from pricing.field_errors import FieldError
-from pricing.models import (
-    Meter,
-    Plan,
-    PlanVersion,
-    PriceOverride,
-    ScheduledChange,
-    Subscription,
-)
+from pricing.models import Meter, Plan, PriceOverride, Subscription
 from pricing.plan_checks import Problem
 from pricing.plan_document import PriceRow
 from pricing.plan_form import PlanInvalid
@@ -36,11 +29,19 @@ def of_customer(customer: Customer) -> QuerySet[PriceOverride]:
     return rows.order_by("plan__code", "meter__code", "asset__code")
 
 
-def replace(*, customer: Customer, plan: Plan, prices: Sequence[PriceRow], at: dt.datetime) -> bool:
+def replace(
+    *,
+    customer: Customer,
+    plan: Plan,
+    prices: Sequence[PriceRow],
+    at: dt.datetime,
+    at_once: bool = False,
+) -> bool:
     """Make `prices` the customer's overrides on the plan, in place of all it had there.
 
     A customer on the plan gets them with the next period that begins at or after `at`, and with
-    every version of the plan it is to move to. Returns whether anything changed. Raises
+    every version of the plan it is to move to; `at_once`, when nothing was used in the open period,
+    the subscription itself changes as well. Returns whether anything changed. Raises
     plan_form.PlanInvalid naming the prices that are wrong, and then nothing changed.
     """
     with tenancy.transaction_for(customer.organization_id):
@@ -56,8 +57,10 @@ def replace(*, customer: Customer, plan: Plan, prices: Sequence[PriceRow], at: d
             override.customer = customer
             override.created_at = at
         PriceOverride.objects.bulk_create(wanted)
+        subscription = subscriptions.live(customer)
         try:
-            _schedule(customer, plan, at=at)
+            if subscription is not None:
+                _reprice(subscription, plan, at=at, at_once=at_once)
         except OverrideRefused as refusal:
             raise PlanInvalid(_named(refusal.problems, prices)) from refusal
         return True
@@ -106,35 +109,29 @@ class _Resolution:
         return found
 
 
-def _schedule(customer: Customer, plan: Plan, *, at: dt.datetime) -> None:
-    """Give the customer's subscription new private versions, now and for each move ahead."""
-    subscription = (
-        Subscription.objects.filter(
-            organization=customer.organization_id, customer=customer, ended_at=None
-        )
-        .select_related("customer", "plan_version__plan", "plan_version__based_on__plan")
-        .first()
-    )
-    if subscription is None:
-        return
-    for moment, public in _moves(subscription, at=at):
-        if public.plan_id != plan.id:
-            continue
-        version = private_versions.version_for(customer=customer, base=public, at=at)
-        scheduled_changes.schedule(
-            versions_by_subscription={subscription: version}, effective_at=moment, at=at
-        )
-
-
-def _moves(subscription: Subscription, *, at: dt.datetime) -> list[tuple[dt.datetime, PlanVersion]]:
-    """Return the public versions the subscription is to be on: from `at`, and from then on."""
+def _reprice(subscription: Subscription, plan: Plan, *, at: dt.datetime, at_once: bool) -> None:
+    """Give the subscription new private versions, now or next and for each move ahead."""
+    customer = subscription.customer
     waiting = scheduled_changes.pending([subscription])
-    now = scheduled_changes.version_for_next_period(subscription, starts_at=at, waiting=waiting)
-    later: list[ScheduledChange] = [
-        change for change in waiting.get(subscription.id, ()) if change.effective_at > at
+    moves = [
+        (change.effective_at, change.plan_version.public)
+        for change in waiting.get(subscription.id, ())
     ]
-    moves = [(change.effective_at, change.plan_version.public) for change in later]
-    return [(at, now.public), *moves]
+    current = subscription.plan_version.public
+    if at_once and current.plan_id == plan.id:
+        subscription.plan_version = private_versions.version_for(
+            customer=customer, base=current, at=at
+        )
+        subscription.save(update_fields=["plan_version"])
+    elif not at_once:
+        due = scheduled_changes.version_for_next_period(subscription, starts_at=at, waiting=waiting)
+        moves = [(at, due.public), *(move for move in moves if move[0] > at)]
+    for moment, public in moves:
+        if public.plan_id == plan.id:
+            version = private_versions.version_for(customer=customer, base=public, at=at)
+            scheduled_changes.schedule(
+                versions_by_subscription={subscription: version}, effective_at=moment, at=at
+            )
 
 
 def _named(problems: Iterable[Problem], prices: Sequence[PriceRow]) -> list[FieldError]:

@@ -5,7 +5,7 @@ and at most.
     -> charge model -> commitment -> maximum -> at the close: commitment and minimum made up for
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, ROUND_HALF_UP, Decimal
 from enum import StrEnum
 from typing import NamedTuple
@@ -55,29 +55,44 @@ class Conversion:
     rounding: Rounding = Rounding.NONE
     places: int = 0
     scope: RoundingScope = RoundingScope.TOTAL
+    rounds_totals: bool = field(init=False, repr=False, compare=False)
+    _rounds_events: bool = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 0 < self.unit_size < SIZE_MAX:
             raise TermsInvalid("unit_size", "must be above zero and have at most 15 digits")
         if not 0 <= self.places <= PLACES_MAX:
             raise TermsInvalid("rounding_places", f"must be from 0 to {PLACES_MAX}")
+        rounds, scope = self.rounding is not Rounding.NONE, self.scope
+        object.__setattr__(self, "rounds_totals", rounds and scope is RoundingScope.TOTAL)
+        object.__setattr__(self, "_rounds_events", rounds and scope is RoundingScope.EVENT)
+        if self._rounds_events and self.places + _places(self.unit_size) > PLACES_MAX:
+            raise TermsInvalid(
+                "rounding_places",
+                f"and those of unit_size are at most {PLACES_MAX} together, so that what an event "
+                "counts for can be kept exactly",
+            )
 
     def of_event(self, raw: Decimal) -> Decimal:
         """Return the raw quantity that an event counts for: itself, or whole units of it."""
-        if self.rounding is Rounding.NONE or self.scope is RoundingScope.TOTAL:
-            return raw
-        return self._rounded(raw) * self.unit_size
+        return self.rounded(raw) * self.unit_size if self._rounds_events else raw
 
     def of_total(self, raw: Decimal, *, divisor: Decimal = ONE) -> Units:
         """Return a period's total, `raw / divisor`, in units."""
-        if self.rounding is Rounding.NONE or self.scope is RoundingScope.EVENT:
+        if not self.rounds_totals:
             return Units(raw, self.unit_size * divisor)
-        return Units(self._rounded(raw, divisor=divisor), ONE)
+        return Units(self.rounded(raw, divisor=divisor), ONE)
 
-    def _rounded(self, raw: Decimal, *, divisor: Decimal = ONE) -> Decimal:
+    def rounded(self, raw: Decimal, *, divisor: Decimal = ONE) -> Decimal:
+        """Return `raw / divisor` in units, rounded as the price says."""
         # Half way cases end after few digits, so the quotient, kept to 100, is exact in them.
         units = raw / (self.unit_size * divisor)
         return units.quantize(ONE.scaleb(-self.places), rounding=_MODES[self.rounding])
+
+
+def _places(amount: Decimal) -> int:
+    exponent = amount.normalize().as_tuple().exponent
+    return max(-exponent, 0) if isinstance(exponent, int) else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from accounts.models import Asset
-from pricing import filters, plan_form
-from pricing.models import Entitlement, IncludedCredit, Meter, PlanVersion, Price
+from pricing import filters, plan_form, plan_terms_form
+from pricing.models import Entitlement, IncludedCredit, Meter, PlanVersion, Price, PriceOverride
 from pricing.plan_document import (
     AssetTerms,
     CreditTerms,
@@ -27,7 +27,7 @@ def document_of(version: PlanVersion) -> PlanDocument:
     """Return the version as values."""
     prices = list(version.prices.select_related("meter", "asset"))
     included = list(version.included_credits.select_related("asset"))
-    entitlements = list(version.entitlements.select_related("meter"))
+    entitled = list(version.entitlements.select_related("meter"))
     assets = [version.base_fee_asset, version.seat_fee_asset]
     assets += [credit.asset for credit in included]
     assets += [price.asset for price in prices]
@@ -42,14 +42,20 @@ def document_of(version: PlanVersion) -> PlanDocument:
         base_fee=_base_fee(version),
         seats=_seats(version),
         included_credits=tuple(_credit(each) for each in included),
-        entitlements=tuple(_entitlement(each) for each in entitlements),
+        entitlements=tuple(_entitlement(each) for each in entitled),
         assets=_assets(assets),
-        meters=_meters([*(each.meter for each in entitlements), *(each.meter for each in prices)]),
+        meters=_meters([*(each.meter for each in entitled), *(each.meter for each in prices)]),
         prices=tuple(price_row(each) for each in _sorted(prices)),
     )
 
 
-def price_row(price: Price) -> PriceRow:
+def entitlements(version: PlanVersion) -> list[dict[str, Any]]:
+    """Return what the version entitles to, each feature with the fields of its kind."""
+    rows = version.entitlements.select_related("meter")
+    return [plan_terms_form.write_entitlement(_entitlement(each)) for each in rows]
+
+
+def price_row(price: Price | PriceOverride) -> PriceRow:
     """Return a price as values."""
     return PriceRow(
         meter=price.meter.code,

@@ -12,7 +12,7 @@ written back by `write` as the same document, with every default spelled out.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from accounts import exact_json, money, timestamps
 from accounts.money import ZERO
@@ -22,7 +22,7 @@ from pricing.field_errors import FieldError
 from pricing.field_reader import Reader
 from pricing.models import Settle, ShortfallPolicy
 from pricing.models.plans import TRIAL_DAYS_MAX
-from pricing.plan_document import PlanDocument, PriceRow
+from pricing.plan_document import MeterTerms, PlanDocument, PriceRow
 from pricing.price_form import PriceInvalid, parse_definition
 
 ASSETS_MAX = 100
@@ -45,17 +45,54 @@ class PlanInvalid(ValueError):
 
 def read(document: object) -> PlanDocument:
     """Read a plan. Raises PlanInvalid naming every wrong field."""
-    if not isinstance(document, Mapping):
-        raise PlanInvalid([FieldError("plan", "must be an object")])
-    reader = Reader(document)
-    _refuse_unstorable(reader)
-    if reader.errors:
-        raise PlanInvalid(reader.errors)
+    reader = _reader_of(document, "plan")
     plan = _read(reader)
     _refuse_twins(reader, plan)
     if reader.errors:
         raise PlanInvalid(reader.errors)
     return plan
+
+
+def read_meter(document: object) -> MeterTerms:
+    """Read a meter that stands alone. Raises PlanInvalid."""
+    reader = _reader_of(document, "meter")
+    meter = terms_form.read_meter(reader)
+    if reader.errors:
+        raise PlanInvalid(reader.errors)
+    return meter
+
+
+class OverrideTerms(NamedTuple):
+    """The prices agreed with a customer on the plan of a code."""
+
+    plan: str
+    prices: tuple[PriceRow, ...]
+
+
+def read_overrides(document: object) -> OverrideTerms:
+    """Read `{"plan", "prices"}`, the prices as a plan has them. Raises PlanInvalid."""
+    reader = _reader_of(document, "overrides")
+    reader.only({"plan", "prices"}, of="overrides")
+    plan = terms_form.code(reader, "plan")
+    if not isinstance(reader.source.get("prices"), list):
+        reader.fail("prices", "must be a list of prices, empty for none")
+        raise PlanInvalid(reader.errors)
+    prices = terms_form.rows(reader, "prices", read_price, longest=PRICES_MAX)
+    _refuse_repeated(reader, _unique_prices(prices))
+    if reader.errors:
+        raise PlanInvalid(reader.errors)
+    return OverrideTerms(plan, prices)
+
+
+def _reader_of(document: object, what: str) -> Reader:
+    """Return a reader of an object that can be stored. Raises PlanInvalid."""
+    if not isinstance(document, Mapping):
+        raise PlanInvalid([FieldError(what, "must be an object")])
+    reader = Reader(document)
+    _refuse_unstorable(reader)
+    if reader.errors:
+        raise PlanInvalid(reader.errors)
+    return reader
 
 
 def _refuse_unstorable(reader: Reader) -> None:
@@ -143,14 +180,22 @@ def _refuse_twins(reader: Reader, plan: PlanDocument) -> None:
         _Unique("assets", "code", plan.assets, lambda row: row.code),
         _Unique("meters", "code", plan.meters, lambda row: row.code),
         _Unique("entitlements", "feature", plan.entitlements, lambda row: row.feature),
-        _Unique("prices", "meter", plan.prices, lambda row: row.meter and (row.meter, row.asset)),
+        _unique_prices(plan.prices),
     ):
-        seen: set[object] = set()
-        for number, row in enumerate(unique.rows):
-            key = unique.key(row)
-            if key and key in seen:
-                reader.fail(f"{unique.name}[{number}].{unique.field}", "is there twice")
-            seen.add(key)
+        _refuse_repeated(reader, unique)
+
+
+def _unique_prices(prices: Iterable[PriceRow]) -> _Unique:
+    return _Unique("prices", "meter", prices, lambda row: row.meter and (row.meter, row.asset))
+
+
+def _refuse_repeated(reader: Reader, unique: _Unique) -> None:
+    seen: set[object] = set()
+    for number, row in enumerate(unique.rows):
+        key = unique.key(row)
+        if key and key in seen:
+            reader.fail(f"{unique.name}[{number}].{unique.field}", "is there twice")
+        seen.add(key)
 
 
 def write(plan: PlanDocument) -> dict[str, Any]:

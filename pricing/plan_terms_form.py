@@ -13,7 +13,7 @@ from django.db.models import TextChoices
 
 from accounts import money
 from accounts.money import ZERO
-from pricing import expressions, filters
+from pricing import expressions, filters, meter_form
 from pricing.field_reader import Reader
 from pricing.models import (
     Aggregation,
@@ -282,64 +282,31 @@ _METER_FIELDS = {
 def read_meter(reader: Reader) -> MeterTerms:
     """Read a meter the plan needs."""
     reader.only(_METER_FIELDS, of="a meter")
-    aggregation = choice(reader, "aggregation", Aggregation, Aggregation.SUM)
-    weighted_by = choice(reader, "weighted_by", WeightedBy, WeightedBy.PERIOD)
-    if weighted_by != WeightedBy.PERIOD and aggregation != Aggregation.WEIGHTED_SUM:
-        reader.fail("weighted_by", "goes with aggregation: weighted_sum only")
-    quantity_property = optional_text(reader, "quantity_property", longest=PROPERTY_LENGTH_MAX)
-    expression = _read_expression(reader)
-    _check_value(reader, aggregation)
+    wanted = reader.source.get("filters")
+    measured = {
+        "aggregation": choice(reader, "aggregation", Aggregation, Aggregation.SUM),
+        "quantity_property": optional_text(
+            reader, "quantity_property", longest=PROPERTY_LENGTH_MAX
+        ),
+        "expression": optional_text(reader, "expression", longest=expressions.LENGTH_MAX),
+        "weighted_by": choice(reader, "weighted_by", WeightedBy, WeightedBy.PERIOD),
+    }
+    mistakes = meter_form.mistakes(**measured, filters=wanted)
+    named = {error.field for error in reader.errors}
+    unread = not named.isdisjoint(f"{reader.at}{name}" for name in measured)
+    for name, reason in mistakes:
+        # What could not be read is not missing; that was said of it already.
+        if name.startswith("filters") or not unread:
+            reader.fail(name, reason)
     meter = code(reader, "code")
     return MeterTerms(
         code=meter,
         name=optional_text(reader, "name", longest=NAME_LENGTH_MAX) or meter,
         unit=optional_text(reader, "unit", longest=50),
         event_type=text(reader, "event_type", longest=NAME_LENGTH_MAX),
-        aggregation=aggregation,
-        quantity_property=quantity_property,
-        expression=expression,
-        filters=_read_filters(reader),
-        weighted_by=weighted_by,
+        filters={} if mistakes or wanted is None else filters.parse(wanted).to_json(),
+        **measured,
     )
-
-
-def _read_expression(reader: Reader) -> str:
-    if not _given(reader, "expression"):
-        return ""
-    try:
-        return str(expressions.parse(reader.source["expression"]))
-    except expressions.ExpressionInvalid as error:
-        reader.fail("expression", str(error))
-        return ""
-
-
-def _check_value(reader: Reader, aggregation: str) -> None:
-    """Refuse a meter that measures nothing, or two things at once."""
-    by_property, by_expression = (
-        _given(reader, name) for name in ("quantity_property", "expression")
-    )
-    if aggregation == Aggregation.COUNT:
-        for name in ("quantity_property", "expression"):
-            if _given(reader, name):
-                reader.fail(name, "a count takes none")
-    elif aggregation == Aggregation.UNIQUE_COUNT and by_expression:
-        reader.fail("expression", "different values are told apart by a property")
-    elif by_property and by_expression:
-        reader.fail("expression", "give a property or an expression, not both")
-    elif not by_property and not by_expression:
-        reader.fail("quantity_property", f"a meter of {aggregation} needs one, or an expression")
-
-
-def _read_filters(reader: Reader) -> dict[str, Any]:
-    if not reader.has("filters"):
-        return {}
-    try:
-        return filters.parse(reader.source["filters"]).to_json()
-    except filters.FilterInvalid as invalid:
-        for error in invalid.errors:
-            inner = "filters" if error.field == "filters" else f"filters.{error.field}"
-            reader.fail(inner, error.reason)
-        return {}
 
 
 def write_row(row: Any) -> dict[str, Any]:

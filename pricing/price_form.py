@@ -10,11 +10,13 @@ Reading it checks everything and reports every mistake by the field it is in.
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
+from accounts import exact_json, money
 from accounts.money import ZERO
-from pricing import charge_model_form, matrix_form
+from pricing import charge_model_form, matrix_form, settling
 from pricing.aggregation import MeterSpec
 from pricing.charge_model_form import FIELDS_OF_MODELS
 from pricing.charge_models import ONE, ChargeModel, TermsInvalid, VolumeTiers
+from pricing.event_charge_models import Dynamic, Percentage
 from pricing.field_errors import FieldError
 from pricing.field_reader import Reader
 from pricing.matrix import ANY, Matrix, Range, number_of
@@ -29,6 +31,7 @@ _AROUND = {
 }  # fmt: skip
 FIELDS = FIELDS_OF_MODELS | _AROUND | {"charge_model"}
 _OVER_ALL, _PER_CELL = "over_all_cells", "per_cell"
+_COUNTED = {"graduated", "volume_tiers", "percentage"}
 
 
 class PriceInvalid(ValueError):
@@ -47,6 +50,10 @@ def parse_definition(definition: object) -> PriceTerms:
     terms = _read(reader)
     if reader.errors or terms is None:
         raise PriceInvalid(reader.errors)
+    try:
+        exact_json.check_storable(definition)
+    except exact_json.JSONInvalid as error:
+        raise PriceInvalid([FieldError("definition", str(error))]) from error
     return terms
 
 
@@ -66,7 +73,7 @@ def _read(reader: Reader) -> PriceTerms | None:
     tiers_count_all = _read_tiers_count(reader, matrix)
     if reader.errors or bounds is None:
         return None
-    return PriceTerms(
+    terms = PriceTerms(
         charge_model=charge_model,
         matrix=matrix,
         conversion=conversion,
@@ -74,6 +81,8 @@ def _read(reader: Reader) -> PriceTerms | None:
         bounds=bounds,
         tiers_count_all=tiers_count_all,
     )
+    _refuse_what_does_not_go_together(reader, terms)
+    return terms
 
 
 def _outer_model(reader: Reader) -> str:
@@ -146,7 +155,11 @@ def _cost_of_units(
     if not charge_model.is_additive:
         reader.fail("units", f"have no fixed price in {charge_model.name}; commit to an amount")
         return None
-    return charge_model.cost(units * conversion.unit_size, conversion.unit_size)
+    amount = charge_model.cost(units * conversion.unit_size, conversion.unit_size)
+    if amount > money.LARGEST:
+        reader.fail("units", "cost more than an amount can hold")
+        return None
+    return amount
 
 
 def _read_tiers_count(reader: Reader, matrix: Matrix | None) -> bool:
@@ -159,29 +172,56 @@ def _read_tiers_count(reader: Reader, matrix: Matrix | None) -> bool:
     if matrix is None:
         reader.fail("tiers_count", "over_all_cells needs a matrix")
         return False
-    for number, cell in enumerate(matrix.cells):
-        _refuse_pooled(reader, cell.charge_model, number)
     return True
 
 
-def _refuse_pooled(reader: Reader, model: ChargeModel, number: int) -> None:
-    """Refuse what has no meaning when several cells share the way through the tiers."""
-    field = f"matrix.cells[{number}].tiers"
-    if model.name == "stairstep":
-        reader.fail(field, "one step for all cells is a price without a matrix")
-    if isinstance(model, VolumeTiers) and any(tier.flat_amount for tier in model.tiers):
-        reader.fail(field, "tiers that count over all cells cannot have flat amounts here")
+def _refuse_what_does_not_go_together(reader: Reader, terms: PriceTerms) -> None:
+    models = list(_models(terms))
+    names = {model.name for _, model in models}
+    at_close = " and ".join(sorted({m.name for _, m in models if not m.is_additive}))
+    for at, model in models:
+        if at_close and isinstance(model, Percentage | Dynamic):
+            reader.fail(
+                f"{at}charge_model",
+                f"{model.name} prices events one by one and cannot stand beside {at_close}, which "
+                "waits for the close",
+            )
+        if terms.included and isinstance(model, Dynamic) and model.amount_property:
+            reader.fail("included", f"is not known of prices that events bring ({at}dynamic)")
+        if terms.tiers_count_all:
+            _refuse_uncountable(reader, at, model, names)
+
+
+def _models(terms: PriceTerms) -> Iterator[tuple[str, ChargeModel]]:
+    """Yield each charge model with the path to it."""
+    if terms.charge_model is not None:
+        yield "", terms.charge_model
+    for number, cell in enumerate(terms.matrix.cells if terms.matrix is not None else ()):
+        yield f"matrix.cells[{number}].", cell.charge_model
+
+
+def _refuse_uncountable(reader: Reader, at: str, model: ChargeModel, names: set[str]) -> None:
+    """Refuse what has no meaning when all cells share the way through the tiers."""
+    counted = names & _COUNTED
+    if model.name not in _COUNTED | {"per_unit"} or len(counted) > 1:
+        known = "per_unit and one of graduated, volume_tiers and percentage"
+        reader.fail(f"{at}charge_model", f"{model.name}: over_all_cells goes with {known}")
+    elif isinstance(model, VolumeTiers) and any(tier.flat_amount for tier in model.tiers):
+        reader.fail(f"{at}tiers", "tiers that count over all cells cannot have flat amounts here")
 
 
 def check_against_meter(terms: PriceTerms, meter: MeterSpec) -> list[FieldError]:
     """Return what makes no sense for events that `meter` counts, by field of the definition."""
     errors = []
-    names = {"percentage": "percentage", "dynamic": "dynamic"}
+    rises = meter.aggregation in settling.RISING_AGGREGATIONS
     for model in terms.charge_models():
-        if model.name in names and meter.aggregation not in ("sum", "count"):
-            errors.append(
-                FieldError("charge_model", f"{model.name} needs a meter that sums or counts events")
-            )
+        if isinstance(model, Percentage | Dynamic) and meter.aggregation not in ("sum", "count"):
+            reason = f"{model.name} needs a meter that sums or counts events"
+            errors.append(FieldError("charge_model", reason))
+            break
+        if terms.tiers_count_all and not rises and not isinstance(model, VolumeTiers):
+            reason = f"{model.name} over all cells needs a meter whose total never falls"
+            errors.append(FieldError("tiers_count", reason))
             break
     if terms.matrix is not None:
         errors += _cells_never_met(terms.matrix, meter)

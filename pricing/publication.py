@@ -14,7 +14,7 @@ from django.db.models import Count, QuerySet
 
 from accounts import tenancy
 from accounts.models import Customer, User
-from pricing import plan_checks, private_versions, scheduled_changes, versions
+from pricing import cost_guard, plan_checks, private_versions, scheduled_changes, versions
 from pricing.models import Plan, PlanVersion, PriceOverride, Subscription, VersionState
 from pricing.plan_checks import Problem, check
 
@@ -86,6 +86,8 @@ def publish(
 ) -> PlanVersion:
     """Freeze a draft and put it on sale. Raises PublicationRefused, and then nothing changed.
 
+    Prices below cost are refused when the organization's cost policy says so.
+
     `effective_from` is when it takes effect, instead of what the draft says; a moment that has
     passed, or none, means now. Customers who are migrated get it with their first billing period
     from then on, those with overrides a private version of it.
@@ -99,6 +101,7 @@ def publish(
             list(children.select_for_update(of=("self",)).values_list("id"))
         version.effective_from = effective_from or version.effective_from
         problems = plan_checks.check(version)
+        problems += [Problem(*each) for each in cost_guard.problems(version, at=at)]
         if problems:
             raise PublicationRefused(problems)
         versions.freeze(version, by=by, at=at)

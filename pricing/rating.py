@@ -14,132 +14,24 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import Any
 
 from accounts import money
-from accounts.money import ZERO
+from accounts.money import LARGEST, ZERO
 from pricing import settling
 from pricing.aggregation import MeterSpec, State, Unpriceable
-from pricing.charge_models import ChargeModel, Step, Usage
+from pricing.charge_models import ONE, ChargeModel, Step, Usage
 from pricing.event_charge_models import Dynamic
 from pricing.field_errors import FieldError
 from pricing.price_form import PriceInvalid, parse_definition
 from pricing.price_terms import FALLBACK, PriceTerms
 from pricing.properties import Properties, as_number, reader
+from pricing.totals import Before, Rated, Span, Total, Totals
 
-
-class Span(NamedTuple):
-    """The half-open time of a billing period."""
-
-    starts_at: dt.datetime
-    ends_at: dt.datetime
-
-    @property
-    def seconds(self) -> Decimal:
-        """How long it lasts."""
-        lasts = self.ends_at - self.starts_at
-        return Decimal(lasts // dt.timedelta(microseconds=1)).scaleb(-6)
-
-
-class Rated(NamedTuple):
-    """What one event adds at one price, and where.
-
-    `quantity` is what it adds to the meter's total, in raw units; `billable` the part that is not
-    included; `metered` what that costs by itself; `amount` what is charged now. `distinct` is the
-    value a unique count has seen for the first time. `before` is where the period stood.
-    """
-
-    cell: str
-    quantity: Decimal
-    billable: Decimal
-    metered: Decimal
-    amount: Decimal
-    occurred_at: dt.datetime
-    before: "Before"
-    distinct: str | None = None
-
-
-class Before(NamedTuple):
-    """What a later look needs to retrace an event's rating: the cell's and the price's totals."""
-
-    quantity: Decimal
-    billable: Decimal
-    events: int
-    pool_billable: Decimal
-    pool_metered: Decimal
-    pool_events: int
-    carried: Decimal | None = None
-
-
-@dataclass(slots=True)
-class Total:
-    """What one cell of a price holds in one period.
-
-    `quantity` is the meter's running total in raw units; see `aggregation.MeterSpec.result` for
-    what it means. `overage` is the part of `amount` that no credit has paid.
-    """
-
-    quantity: Decimal = ZERO
-    billable: Decimal = ZERO
-    metered: Decimal = ZERO
-    amount: Decimal = ZERO
-    overage: Decimal = ZERO
-    events: int = 0
-    latest_at: dt.datetime | None = None
-
-    def add(self, rated: Rated, overage: Decimal) -> None:
-        """Count one event."""
-        self.quantity += rated.quantity
-        self.billable += rated.billable
-        self.metered += rated.metered
-        self.amount += rated.amount
-        self.overage += overage
-        self.events += 1
-        if self.latest_at is None or rated.occurred_at >= self.latest_at:
-            self.latest_at = rated.occurred_at
-
-    def merge(self, other: "Total") -> None:
-        """Count what another cell holds as well; the quantities of cells may mean nothing added."""
-        self.quantity += other.quantity
-        self.billable += other.billable
-        self.metered += other.metered
-        self.amount += other.amount
-        self.overage += other.overage
-        self.events += other.events
-
-
-_NOTHING = Total()
-
-
-@dataclass(slots=True)
-class Totals:
-    """What one price holds in one period: each cell, and all of them together in `pool`.
-
-    `seen` holds the values a unique count has met, by cell.
-    """
-
-    cells: dict[str, Total] = field(default_factory=dict)
-    pool: Total = field(default_factory=Total)
-    seen: set[tuple[str, str]] = field(default_factory=set)
-
-    @classmethod
-    def of(cls, cells: Mapping[str, Total]) -> "Totals":
-        """Return the totals that these cells make."""
-        totals = cls(cells=dict(cells))
-        for cell in totals.cells.values():
-            totals.pool.merge(cell)
-        return totals
-
-    def cell(self, key: str) -> Total:
-        """Return one cell's total; not to be changed."""
-        return self.cells.get(key, _NOTHING)
-
-    def add(self, rated: Rated, *, overage: Decimal = ZERO) -> None:
-        """Count one event that was rated against these totals."""
-        self.cells.setdefault(rated.cell, Total()).add(rated, overage)
-        self.pool.add(rated, overage)
-        if rated.distinct is not None:
-            self.seen.add((rated.cell, rated.distinct))
+__all__ = [
+    "BOUNDS", "ROUNDING", "Before", "CompiledPrice", "Rated", "Span", "Total", "Totals",
+    "before_of", "compile_price", "completed", "working", "write_steps",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,19 +44,22 @@ class CompiledPrice:
     meter: MeterSpec
     terms: PriceTerms
     settles_on_event: bool = True
-    _accrues: bool = field(init=False, repr=False, compare=False)
+    rises: bool = field(init=False, compare=False)
+    """Whether the meter's total never falls, so that what is included is used up for good."""
+    accrues: bool = field(init=False, compare=False)
+    """Whether each event knows what it adds, though it may be charged at the close."""
+    _is_unique_count: bool = field(init=False, repr=False, compare=False)
+    _room: Decimal = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        accrues = settling.accrues(self.meter.aggregation, self.terms)
-        if self.settles_on_event and not accrues:
-            reason = settling.reason_against_on_event(self.meter.aggregation, self.terms)
-            raise PriceInvalid([FieldError("settle", reason)])
-        object.__setattr__(self, "_accrues", accrues)
-
-    @property
-    def accrues(self) -> bool:
-        """Whether each event knows what it adds, though it may be charged at the close."""
-        return self._accrues
+        against = settling.reason_against_on_event(self.meter.aggregation, self.terms)
+        if self.settles_on_event and against:
+            raise PriceInvalid([FieldError("settle", against)])
+        rises = self.meter.aggregation in settling.RISING_AGGREGATIONS
+        object.__setattr__(self, "rises", rises)
+        object.__setattr__(self, "accrues", not against)
+        object.__setattr__(self, "_is_unique_count", self.meter.aggregation == "unique_count")
+        object.__setattr__(self, "_room", LARGEST - self.terms.standing_cost)
 
     def applies_to(self, event_type: str, properties: Properties) -> bool:
         """Whether the price's meter counts this event."""
@@ -186,10 +81,10 @@ class CompiledPrice:
         key, model = self.charge_model_for(properties)
         cell, pool = totals.cell(key), totals.pool
         value = self.terms.conversion.of_event(self.meter.measure(properties))
-        distinct = self._new_value(properties, key, totals)
+        distinct = self._new_value(properties, key, totals) if self._is_unique_count else None
         quantity = self.meter.increment(
             value,
-            State(cell.quantity, cell.events, cell.latest_at),
+            cell,
             occurred_at=occurred_at,
             period_start=period.starts_at,
             period_end=period.ends_at,
@@ -197,16 +92,17 @@ class CompiledPrice:
         )
         before = Before(
             cell.quantity, cell.billable, cell.events, pool.billable, pool.metered, pool.events,
-            self._carried(model, properties),
+            _carried(model, properties),
         )  # fmt: skip
-        billable = metered = amount = ZERO
-        if self._accrues:
-            billable = self._billable(pool, quantity)
-            metered = self._metered(model, before, billable)
-            if self.settles_on_event:
-                amount = self._charged(before, metered)
-        _refuse_too_large(cell.quantity + quantity, pool.metered + metered, pool.amount + amount)
-        return Rated(key, quantity, billable, metered, amount, occurred_at, before, distinct)
+        billable = self._billable(pool, quantity) if self.rises else ZERO
+        metered = charged = ZERO
+        if self.accrues:
+            metered = model.charge(*self._usage(before, billable))
+            charged = self._charged(before, metered)
+        amount = charged if self.settles_on_event else ZERO
+        rated = Rated(key, quantity, billable, metered, amount, occurred_at, before, distinct)
+        self._refuse_too_large(rated, cell, model, period)
+        return rated
 
     def charge_model_for(self, properties: Properties) -> tuple[str, ChargeModel]:
         """Return the cell that prices these properties and its model. Raises Unpriceable."""
@@ -246,23 +142,6 @@ class CompiledPrice:
         value = self.meter.distinct_value(properties)
         return None if value is None or (key, value) in totals.seen else value
 
-    def _carried(self, model: ChargeModel, properties: Properties) -> Decimal | None:
-        if not isinstance(model, Dynamic) or not model.amount_property:
-            return None
-        name = model.amount_property
-        value = reader(name)(properties)
-        if value is None:
-            raise Unpriceable(
-                "missing_property", f"the price is properties.{name}, which is absent"
-            )
-        try:
-            carried = as_number(value)
-        except money.AmountInvalid as error:
-            raise Unpriceable("bad_amount", f"properties.{name} {error}") from error
-        if carried < 0:
-            raise Unpriceable("bad_amount", f"properties.{name} must be zero or more")
-        return carried
-
     def _billable(self, pool: Total, quantity: Decimal) -> Decimal:
         """Return what of `quantity` is left when the included units that remain are taken off."""
         included = self.terms.included
@@ -273,25 +152,19 @@ class CompiledPrice:
             return quantity
         return max(used_before + quantity - included, ZERO)
 
-    def _usage(
-        self, model: ChargeModel, before: Before, billable: Decimal
-    ) -> tuple[Usage, Decimal]:
+    def _usage(self, before: Before, billable: Decimal) -> tuple[Usage, Decimal]:
         """Return the event in units, as its charge model sees it, and their size."""
-        over_all = self.terms.tiers_count_all
-        total_before = before.pool_billable if over_all else before.billable
-        events_before = before.pool_events if over_all else before.events
+        terms = self.terms
+        total, events = before.billable, before.events
+        if terms.tiers_count_all:
+            total, events = before.pool_billable, before.pool_events
         # What zero units of a cell cost is due when the cell is used first.
-        opens = self.terms.matrix is not None and not events_before
-        convert = self.terms.conversion.of_total
-        start, end = convert(total_before), convert(total_before + billable)
-        usage = Usage(
-            start.quantity, end.quantity - start.quantity, events_before, opens, before.carried
-        )
-        return usage, end.size
-
-    def _metered(self, model: ChargeModel, before: Before, billable: Decimal) -> Decimal:
-        usage, size = self._usage(model, before, billable)
-        return model.charge(usage, size)
+        opens = terms.matrix is not None and not events
+        conversion = terms.conversion
+        if not conversion.rounds_totals:
+            return Usage(total, billable, events, opens, before.carried), conversion.unit_size
+        start, end = conversion.rounded(total), conversion.rounded(total + billable)
+        return Usage(start, end - start, events, opens, before.carried), ONE
 
     def _charged(self, before: Before, metered: Decimal) -> Decimal:
         """Return what is charged now, given that the period's standing cost is due anyway."""
@@ -300,20 +173,87 @@ class CompiledPrice:
             return metered
         so_far = self.terms.standing_cost + before.pool_metered
         after = money.quantize(bounds.charged(so_far + metered))
+        if after > LARGEST:
+            raise _too_large()
         return after - money.quantize(bounds.charged(so_far))
 
+    def _refuse_too_large(
+        self, rated: Rated, cell: Total, model: ChargeModel, period: Span
+    ) -> None:
+        """Refuse what could not be stored, now or when the period is charged."""
+        quantity = rated.quantity
+        if abs(quantity) > LARGEST or abs(cell.quantity + quantity) > LARGEST:
+            raise _too_large()
+        if rated.before.pool_metered + rated.metered > self._room:
+            raise _too_large()
+        if not self.accrues:
+            after = Total(
+                quantity=cell.quantity + quantity,
+                billable=cell.billable + rated.billable,
+                events=cell.events + 1,
+            )
+            numerator, divisor = self.result(after, period=period)
+            units = self.terms.conversion.of_total(max(numerator, ZERO), divisor=divisor)
+            if self.terms.bounds.charged(model.cost(*units)) > LARGEST:
+                raise _too_large()
+
+    def result(self, cell: Total, *, period: Span) -> tuple[Decimal, Decimal]:
+        """Return what a cell holds in raw units, as a numerator and a divisor above zero.
+
+        Included units are taken off already where the meter's total never falls.
+        """
+        if self.rises:
+            return cell.billable, ONE
+        state = State(cell.quantity, cell.events, cell.latest_at)
+        return self.meter.result(state, period_seconds=period.seconds)
+
     def explain(self, cell: str, before: Before, billable: Decimal) -> list[Step]:
-        """Return the working of an event that was rated in `cell`, tier by tier."""
-        if not self._accrues:
+        """Return the working of an event that was rated in `cell`, tier by tier.
+
+        The steps add up to what the event was charged; at a price that settles at close, to what
+        it was metered at. There are none where only the close knows.
+        """
+        if not self.accrues:
             return []
         model = self.charge_model_of(cell)
-        usage, size = self._usage(model, before, billable)
-        return model.steps(usage, size)
+        usage, size = self._usage(before, billable)
+        metered = model.charge(usage, size)
+        steps = completed(model.steps(usage, size), ROUNDING, amount=metered)
+        if not self.settles_on_event:
+            return steps
+        return completed(steps, BOUNDS, amount=self._charged(before, metered))
 
 
-def _refuse_too_large(*amounts: Decimal) -> None:
-    if max(amounts) > money.LARGEST:
-        raise Unpriceable("amount_too_large", "the period's usage would have over 26 digits")
+ROUNDING = "rounding of the totals before and after"
+BOUNDS = "commitment and maximum of the period"
+
+
+def completed(steps: Iterable[Step], label: str, *, amount: Decimal) -> list[Step]:
+    """Return the steps to 12 places, and a last one called `label` if they are not `amount` yet."""
+    done = [step._replace(amount=money.quantize(step.amount)) for step in steps]
+    rest = amount - sum((step.amount for step in done), ZERO)
+    return [*done, Step(label, ZERO, ZERO, rest, rest)] if rest else done
+
+
+def _too_large() -> Unpriceable:
+    return Unpriceable("amount_too_large", "the period's usage would have over 26 digits")
+
+
+def _carried(model: ChargeModel, properties: Properties) -> Decimal | None:
+    """Return the price an event brings for a dynamic model; None for all others."""
+    if not isinstance(model, Dynamic) or not model.amount_property:
+        return None
+    name = model.amount_property
+    value = reader(name)(properties)
+    if value is None:
+        raise Unpriceable("missing_property", f"the price is properties.{name}, which is absent")
+    try:
+        carried = as_number(value)
+    except money.AmountInvalid as error:
+        raise Unpriceable("bad_amount", f"properties.{name} {error}") from error
+    if carried < 0:
+        raise Unpriceable("bad_amount", f"properties.{name} must be zero or more")
+    return carried
 
 
 def compile_price(

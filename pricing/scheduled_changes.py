@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping
 from zoneinfo import ZoneInfo
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, UUIDField
 from django.db.models.functions import Coalesce
 
 from accounts import ledger
@@ -34,7 +34,9 @@ def subscriptions_on(plan: Plan, *, at: dt.datetime) -> QuerySet[Subscription]:
         .filter(ended_at=None)
         .annotate(
             plan_then=Coalesce(
-                Subquery(waiting.values("plan_version__plan")[:1]), F("plan_version__plan")
+                Subquery(waiting.values("plan_version__plan")[:1]),
+                F("plan_version__plan"),
+                output_field=UUIDField(),
             )
         )
         .filter(plan_then=plan.id)

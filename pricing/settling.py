@@ -26,8 +26,3 @@ def reason_against_on_event(aggregation: str, terms: PriceTerms) -> str:
                 "knows its price and this price settles at close"
             )
     return ""
-
-
-def accrues(aggregation: str, terms: PriceTerms) -> bool:
-    """Whether each event knows what it adds, also of a price that is charged at the close."""
-    return not reason_against_on_event(aggregation, terms)

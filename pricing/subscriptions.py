@@ -30,6 +30,16 @@ def newest_version(plan: Plan, *, at: dt.datetime) -> PlanVersion:
     return version
 
 
+def live(customer: Customer) -> Subscription | None:
+    """Return the customer's subscription that has not ended, with its version and plan."""
+    rows = Subscription.objects.filter(
+        organization=customer.organization_id, customer=customer, ended_at=None
+    )
+    return rows.select_related(
+        "customer", "plan_version__plan", "plan_version__based_on__plan"
+    ).first()
+
+
 def subscribe(
     *,
     customer: Customer,

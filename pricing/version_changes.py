@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from accounts import money
-from pricing import price_words
+from pricing import price_words, term_words
 from pricing.models import PlanVersion, Price, Settle
 from pricing.price_form import PriceInvalid, parse_definition
 from pricing.price_words import Words
@@ -29,10 +28,7 @@ def compare(before: PlanVersion | None, after: PlanVersion) -> list[Change]:
 
 def describe(version: PlanVersion) -> Iterator[tuple[str, str]]:
     """Yield every term and price of a version: what it is about, and what it says."""
-    yield "Billing interval", version.get_billing_interval_display()
-    yield "When credit runs out", version.get_shortfall_policy_display()
-    if version.overdraft_limit:
-        yield "Overdraft limit", money.to_wire(version.overdraft_limit)
+    yield from term_words.describe(version)
     prices = version.prices.select_related("meter", "asset")
     for price in prices.order_by("meter__code", "asset__code"):
         for cell, terms in describe_price(price):

@@ -58,6 +58,8 @@ from metering.models import (
 )
 from pricing.models import (
     Aggregation,
+    CostPolicy,
+    CostRate,
     Coupon,
     CouponRedemption,
     Entitlement,
@@ -72,7 +74,7 @@ from pricing.models import (
     VersionState,
 )
 from pricing.period_charges import Kind
-from tests.clock import DAY, NOW, SINCE
+from tests.clock import DAY, NEVER_PAST, NOW, SINCE
 
 PASSWORD = "correct horse battery staple"
 """The password of every person the factory makes."""
@@ -268,6 +270,40 @@ class PriceFactory(DjangoModelFactory[Price]):
     definition = LazyFunction(lambda: {"charge_model": "per_unit", "unit_amount": "0.01"})
 
 
+class CostPolicyFactory(DjangoModelFactory[CostPolicy]):
+    """An organization's cost policy, in dollars, the same one however often it is asked for."""
+
+    class Meta:
+        model = CostPolicy
+        django_get_or_create = ("organization",)
+
+    organization = SubFactory(OrganizationFactory)
+    asset = SubFactory(AssetFactory, organization=SelfAttribute("..organization"))
+
+
+class CostRateFactory(DjangoModelFactory[CostRate]):
+    """What a vendor charges: 0.002 USD for each unit."""
+
+    class Meta:
+        model = CostRate
+
+    class Params:
+        planned = Trait(effective_from=NEVER_PAST)
+
+    meter = SubFactory(MeterFactory)
+    organization = SelfAttribute("meter.organization")
+    vendor = "anthropic"
+    effective_from = SINCE
+    definition = LazyFunction(lambda: {"charge_model": "per_unit", "unit_amount": "0.002"})
+    created_at = SINCE
+
+    @classmethod
+    def _create(cls, model_class: type[CostRate], *args: Any, **fields: Any) -> CostRate:
+        CostPolicyFactory.create(organization=fields["organization"])
+        rate: CostRate = super()._create(model_class, *args, **fields)
+        return rate
+
+
 class IncludedCreditFactory(DjangoModelFactory[IncludedCredit]):
     """500 USD with each period of a draft."""
 
@@ -433,6 +469,9 @@ class EventFactory(DjangoModelFactory[Event]):
     properties = LazyFunction(lambda: {"minutes": "1", "speed": "fast"})
     payload_hash = bytes(16)
     charges = LazyFunction(list)
+    cost_asset = None
+    cost_amount = LazyAttribute(lambda row: row.cost_asset and Decimal("0.002"))
+    cost_parts = LazyAttribute(lambda row: row.cost_asset and {"meter": "0.002"})
 
 
 class RatedEventFactory(DjangoModelFactory[RatedEvent]):

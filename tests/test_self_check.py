@@ -103,6 +103,13 @@ BREAKS = [
         "UPDATE metering_ratedevent SET overage = amount",
     ),
     ("an event was answered with what it was rated at", "UPDATE metering_event SET charges = '[]'"),
+    (
+        "what an event cost is the sum of its parts",
+        """
+        UPDATE metering_event
+        SET cost_amount = 1, cost_asset_id = gen_random_uuid(), cost_parts = '{"tokens": "2"}'
+        """,
+    ),
     ("a rated event has its event", "DELETE FROM metering_event"),
     (
         "an event lies in a period of its own customer",

@@ -19,7 +19,7 @@ from rest_framework.response import Response
 from accounts import pagination
 from accounts.api import customer_or_404
 from accounts.authentication import HasScope, organization_of
-from accounts.models import LedgerEntry, Organization, Scope
+from accounts.models import ApiKey, LedgerEntry, Organization, Scope
 from accounts.parsers import ExactJSONParser
 from accounts.problems import CONTENT_TYPE, Problem, body
 from metering import event_drafts, ingestion, tasks
@@ -217,8 +217,8 @@ def event_detail(request: Request, external_id: str) -> Response:
     organization = organization_of(request)
     source = request.query_params.get("source", "")
     key = event_drafts.event_key(source=source, external_id=external_id)
-    stored = Event.objects.filter(organization=organization, key=key).select_related("customer")
-    event = stored.first()
+    stored = Event.objects.filter(organization=organization, key=key)
+    event = stored.select_related("customer", "cost_asset").first()
     if event is None:
         raise Problem(404, "not_found", "There is no event with this id.")
     rated = RatedEvent.objects.filter(organization=organization, event_key=key)
@@ -228,6 +228,7 @@ def event_detail(request: Request, external_id: str) -> Response:
         context={
             "rated": rated.select_related("price__plan_version__plan", "price__asset"),
             "ledger": entries.select_related("account__asset").order_by("account_version"),
+            "shows_cost": isinstance(request.auth, ApiKey) and request.auth.allows(Scope.ADMIN),
         },
     )
     return Response(shown.data)

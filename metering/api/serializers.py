@@ -146,14 +146,36 @@ class RatedSerializer(serializers.Serializer[Any]):
         return explanations.explain(rated)
 
 
+class EventCostSerializer(serializers.Serializer[Any]):
+    """What vendors took for an event, by the code of the meter."""
+
+    asset = serializers.CharField(source="cost_asset.code")
+    amount = AmountField(source="cost_amount")
+    parts = serializers.DictField(source="cost_parts", child=serializers.CharField())
+
+
 class EventDetailSerializer(EventSerializer):
-    """A stored event, explained: prices, working, grants drawn."""
+    """A stored event, explained: prices, working, grants drawn.
+
+    Its cost is for the organization's own eyes: other keys than those with the scope `admin` end up
+    in programs that show customers what they used.
+    """
 
     rated = serializers.SerializerMethodField()
     ledger = serializers.SerializerMethodField()
+    cost = serializers.SerializerMethodField(
+        help_text="Null when it is not known, and for keys without the scope admin."
+    )
 
     class Meta(EventSerializer.Meta):
-        fields = [*EventSerializer.Meta.fields, "rated", "ledger"]
+        fields = [*EventSerializer.Meta.fields, "rated", "ledger", "cost"]
+
+    @extend_schema_field(EventCostSerializer(allow_null=True))
+    def get_cost(self, event: Event) -> Any:
+        """Return what vendors took for it; the view says in the context whether to."""
+        if event.cost_asset_id is None or not self.context["shows_cost"]:
+            return None
+        return EventCostSerializer(event).data
 
     @extend_schema_field(RatedSerializer(many=True))
     def get_rated(self, event: Event) -> Any:

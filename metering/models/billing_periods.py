@@ -71,8 +71,13 @@ class BillingPeriod(TenantModel):
                     OR NEW.starts_at <> OLD.starts_at OR NEW.ends_at <> OLD.ends_at
                     OR NEW.subscription_id <> OLD.subscription_id
                     OR NEW.customer_id <> OLD.customer_id
-                    OR NEW.plan_version_id <> OLD.plan_version_id THEN
-                    RAISE EXCEPTION 'a billing period keeps its bounds and prices and closes once'
+                    OR (NEW.plan_version_id <> OLD.plan_version_id AND (
+                        OLD.closed_at IS NOT NULL OR EXISTS (
+                            SELECT FROM metering_usagetotal total WHERE total.period_id = OLD.id
+                        )
+                    )) THEN
+                    RAISE EXCEPTION
+                    'a billing period closes once and keeps its bounds and, once used, its prices'
                         USING ERRCODE = 'integrity_constraint_violation';
                 END IF;
                 RETURN NEW;

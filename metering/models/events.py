@@ -7,7 +7,7 @@ import pgtrigger
 from django.db import models
 from django.utils import timezone
 
-from accounts.models import AmountField, Customer, Organization, TenantModel, guards
+from accounts.models import AmountField, Asset, Customer, Organization, TenantModel, guards
 from metering.models.billing_periods import BillingPeriod
 from pricing.models import Price
 
@@ -66,9 +66,37 @@ class Event(models.Model):
     charges = models.JSONField(
         help_text="What was answered: asset, amount, overage, balance, available."
     )
+    cost_amount = AmountField(  # type: ignore[misc]  # Null together with its asset.
+        null=True, help_text="What vendors took for it; null when that was not known."
+    )
+    cost_asset = models.ForeignKey(
+        Asset,
+        on_delete=models.PROTECT,
+        related_name="+",
+        null=True,
+        db_constraint=False,
+        db_index=False,
+    )
+    cost_parts = models.JSONField(null=True, help_text="The cost by the code of the meter.")
 
     class Meta:
         ordering = ["-occurred_at"]
+        constraints = [
+            guards.not_nan("cost_amount", name="event_cost_is_a_number"),
+            models.CheckConstraint(
+                condition=models.Q(
+                    cost_amount__isnull=True, cost_asset__isnull=True, cost_parts__isnull=True
+                )
+                # A comparison with null is neither false nor refused, so it is asked for as well.
+                | models.Q(
+                    cost_amount__isnull=False,
+                    cost_amount__gte=0,
+                    cost_asset__isnull=False,
+                    cost_parts__isnull=False,
+                ),
+                name="event_cost_is_whole_or_unknown",
+            ),
+        ]
         indexes = [
             models.Index(
                 fields=["organization", "customer", "occurred_at"], name="event_by_customer"
@@ -100,6 +128,29 @@ class Event(models.Model):
                         OR period.customer_id <> event.customer_id
                 ) THEN
                     RAISE EXCEPTION 'an event goes into an open period of its own customer'
+                        USING ERRCODE = 'integrity_constraint_violation';
+                END IF;
+                RETURN NULL;
+                """,
+            ),
+            pgtrigger.Trigger(
+                name="event_costs_in_the_asset_of_its_tenant",
+                level=pgtrigger.Statement,
+                when=pgtrigger.After,
+                operation=pgtrigger.Insert,
+                referencing=pgtrigger.Referencing(new="inserted"),
+                func="""
+                IF EXISTS (
+                    SELECT FROM (
+                        SELECT DISTINCT organization_id, cost_asset_id FROM inserted
+                        WHERE cost_asset_id IS NOT NULL
+                    ) event
+                    LEFT JOIN pricing_costpolicy policy
+                        ON policy.organization_id = event.organization_id
+                        AND policy.asset_id = event.cost_asset_id
+                    WHERE policy.id IS NULL
+                ) THEN
+                    RAISE EXCEPTION 'costs are in the asset of the cost policy of their own tenant'
                         USING ERRCODE = 'integrity_constraint_violation';
                 END IF;
                 RETURN NULL;

@@ -1,5 +1,21 @@
-"""Admin pages of what is sold and at which price: meters, plans, their versions, subscriptions."""
+"""Admin pages of what is sold and at which price: meters, plans, coupons, costs, subscriptions."""
 
-from pricing.admin import meters, plan_versions, plans, subscriptions
+from pricing.admin import (
+    costs,
+    coupons,
+    meters,
+    plan_versions,
+    plans,
+    price_overrides,
+    subscriptions,
+)
 
-__all__ = ["meters", "plan_versions", "plans", "subscriptions"]
+__all__ = [
+    "costs",
+    "coupons",
+    "meters",
+    "plan_versions",
+    "plans",
+    "price_overrides",
+    "subscriptions",
+]

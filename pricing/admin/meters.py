@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 
 from accounts.tenant_admin import TenantForm, TenantModelAdmin
 from pricing.admin import filter_lines
-from pricing.models import Aggregation, Meter, Price, VersionState
+from pricing.models import Aggregation, CostRate, Meter, Price, VersionState
 
 _COUNTING = [
     "event_type",
@@ -64,7 +64,7 @@ class MeterForm(TenantForm):
 
 @admin.register(Meter)
 class MeterAdmin(TenantModelAdmin):
-    """Meters. What a published price counts is part of the price and stays as it is."""
+    """Meters. What a published price or a cost rate counts is part of it and stays as it is."""
 
     form = MeterForm
     list_display = ["code", "name", "event_type", "aggregation", "measured_value", "unit"]
@@ -82,7 +82,9 @@ class MeterAdmin(TenantModelAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Group the fields; what cannot be changed is shown without what does not apply."""
-        is_open = obj is None or (self.has_change_permission(request, obj) and not _is_on_sale(obj))
+        is_open = obj is None or (
+            self.has_change_permission(request, obj) and not _is_counted_by(obj)
+        )
         counting = _COUNTING if is_open else _applying(obj)
         return [
             (None, {"fields": ["code", "name", "unit"]}),
@@ -90,10 +92,10 @@ class MeterAdmin(TenantModelAdmin):
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Keep the code, and all of what is counted once a published version prices it."""
+        """Keep the code, and all of what is counted once prices or costs count it."""
         if obj is None:
             return []
-        counting = _COUNTING if _is_on_sale(obj) else []
+        counting = _COUNTING if _is_counted_by(obj) else []
         return ["code", "conditions", *counting]
 
 
@@ -104,9 +106,10 @@ def _applying(meter: Meter) -> list[str]:
     return ["event_type", "conditions", "aggregation", *used, *weighed]
 
 
-def _is_on_sale(meter: Meter) -> bool:
-    return Price.objects.filter(
-        organization=meter.organization_id,
-        meter=meter,
-        plan_version__state=VersionState.PUBLISHED,
-    ).exists()
+def _is_counted_by(meter: Meter) -> bool:
+    """Whether a published price or a cost rate counts what the meter does."""
+    here = {"organization": meter.organization_id, "meter": meter}
+    return (
+        Price.objects.filter(**here, plan_version__state=VersionState.PUBLISHED).exists()
+        or CostRate.objects.filter(**here).exists()
+    )

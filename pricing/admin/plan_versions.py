@@ -1,6 +1,6 @@
 """The plan editor: a draft's terms and prices, what an event would cost, and publication."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -9,17 +9,27 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
 
-from accounts import money
-from accounts.models import User
-from accounts.tenant_admin import ReadOnlyTenantInline, StackedTenantInline, TenantModelAdmin
-from pricing import publication, version_changes
-from pricing.admin.previews import SampleEventForm, preview, totals
+from accounts.tenant_admin import StackedTenantInline, TenantModelAdmin
+from pricing.admin import (
+    comparisons,
+    file_pages,
+    matrix_table,
+    price_checks,
+    price_list_page,
+    publish_page,
+)
+from pricing.admin.previews import SampleEventForm, preview, sample_for, totals
 from pricing.admin.price_forms import PriceForm
-from pricing.models import PlanVersion, Price, Subscription
+from pricing.admin.publish_page import subscription_counts
+from pricing.admin.term_forms import (
+    EntitlementForm,
+    IncludedCreditForm,
+    PlanVersionForm,
+    arranged_terms,
+)
+from pricing.admin.version_pages import VersionPage, View
+from pricing.models import Entitlement, IncludedCredit, Meter, PlanVersion, Price
 
 
 class PriceInline(StackedTenantInline):
@@ -27,45 +37,43 @@ class PriceInline(StackedTenantInline):
 
     model = Price
     form = PriceForm
-    fieldsets = [
-        (
-            None,
-            {
-                "fields": [
-                    ("meter", "asset"),
-                    ("unit_amount", "unit_size", "rounding"),
-                    "matrix",
-                ]
-            },
-        )
-    ]
+    template = "admin/pricing/planversion/prices.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Price]:
+        """Read meters and assets along, which each price is named by."""
+        prices: QuerySet[Price] = super().get_queryset(request)
+        return prices.select_related("meter", "asset")
 
     def get_extra(self, request: HttpRequest, obj: Any = None, **kwargs: Any) -> int:
         """Offer an empty price to a draft that has none."""
         return 0 if obj and obj.prices.exists() else 1
 
 
-class PriceListInline(ReadOnlyTenantInline):
-    """Prices to be read: of a published version, or by someone who may not edit."""
+class IncludedCreditInline(StackedTenantInline):
+    """Credit that comes with a draft, to be edited."""
 
-    model = Price
-    classes = ["plain-rows"]
-    fields = ["meter", "asset", "terms"]
+    model = IncludedCredit
+    form = IncludedCreditForm
+    template = "admin/pricing/planversion/rows.html"
+    extra = 0
+    what_for = "Credit that comes with the plan, again and again."
 
-    @admin.display(description="Charges")
-    def terms(self, price: Price) -> SafeString:
-        """Return what the price charges, a line for each cell of a matrix."""
-        lines = (
-            (f"{cell}: " if cell else "", terms)
-            for cell, terms in version_changes.describe_price(price)
-        )
-        return format_html("<ul>{}</ul>", format_html_join("", "<li>{}{}</li>", lines))
+
+class EntitlementInline(StackedTenantInline):
+    """What customers of a draft may do, to be edited."""
+
+    model = Entitlement
+    form = EntitlementForm
+    template = "admin/pricing/planversion/rows.html"
+    extra = 0
+    what_for = "What customers may use: models, features, limits."
 
 
 @admin.register(PlanVersion)
 class PlanVersionAdmin(TenantModelAdmin):
     """Drafts are edited here and published; published versions are read here."""
 
+    form = PlanVersionForm
     list_display = ["__str__", "state", "billing_interval", "shortfall_policy", "published_at"]
     list_filter = ["plan", "state"]
     list_select_related = ["plan"]
@@ -84,15 +92,14 @@ class PlanVersionAdmin(TenantModelAdmin):
         return PlanVersion.objects.select_for_update().get(id=version.id)
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
-        """Show a published version's history, and amounts to people who cannot type them."""
-        if self.has_change_permission(request, obj):
-            return ["billing_interval", "shortfall_policy", "overdraft_limit"]
-        terms = ["billing_interval", "shortfall_policy", "limit"]
-        return terms if obj.is_draft else [*terms, "published_at", "publisher"]
+        """Ask for the terms of a draft; what is only read is shown in words instead."""
+        return PlanVersionForm.Meta.fields if self.has_change_permission(request, obj) else []
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> list[Any]:
-        """Edit the prices of a draft, read those of a published version."""
-        return [PriceInline if self.has_change_permission(request, obj) else PriceListInline]
+        """Edit what hangs on a draft."""
+        if self.has_change_permission(request, obj):
+            return [PriceInline, IncludedCreditInline, EntitlementInline]
+        return []
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Drafts are opened on the page of their plan."""
@@ -105,16 +112,6 @@ class PlanVersionAdmin(TenantModelAdmin):
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Only drafts are thrown away."""
         return super().has_delete_permission(request, obj) and (obj is None or obj.is_draft)
-
-    @admin.display(description="Overdraft limit")
-    def limit(self, version: PlanVersion) -> str:
-        """Return how far below zero a balance may go."""
-        return money.to_wire(version.overdraft_limit) if version.overdraft_limit else "—"
-
-    @admin.display(description="Published by")
-    def publisher(self, version: PlanVersion) -> str:
-        """Return the address of who pressed the button."""
-        return str(version.published_by or "—")
 
     def get_form(
         self,
@@ -130,15 +127,19 @@ class PlanVersionAdmin(TenantModelAdmin):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
-        """Add the sample event, what it would cost, and who is on the plan's versions."""
-        version = kwargs.get("obj")
-        if version is not None:
-            context.update(_subscription_counts(version))
-        if version is not None and self.has_change_permission(request, version):
-            sample = SampleEventForm(request.POST if _wants_preview(request) else None)
-            context["sample"] = sample
-            if sample.is_valid():
-                context |= _previewed(sample.cleaned_data, context["inline_admin_formsets"])
+        """Add the sample event and what it would cost; answer a script with that alone."""
+        version: PlanVersion = kwargs["obj"]
+        context.update(subscription_counts(version))
+        if self.has_change_permission(request, version):
+            context |= _try_out(request, context["inline_admin_formsets"])
+            context |= _known_names(version)
+            context |= arranged_terms(context["adminform"].form)
+        else:
+            context["groups"] = comparisons.differences(None, version)
+        if _wants_preview(request) and request.headers.get("HX-Request"):
+            return TemplateResponse(
+                request, "admin/pricing/planversion/change_form.html#preview", context
+            )
         return super().render_change_form(request, context, *args, **kwargs)
 
     def response_change(self, request: HttpRequest, obj: PlanVersion) -> HttpResponse:
@@ -148,50 +149,35 @@ class PlanVersionAdmin(TenantModelAdmin):
         return super().response_change(request, obj)
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the page that asks before it publishes."""
-        publish = path(
-            "<uuid:version_id>/publish/",
-            self.admin_site.admin_view(self.publish),
-            name="pricing_planversion_publish",
-        )
-        return [publish, *super().get_urls()]
+        """Add the pages around a version."""
+        pages: list[tuple[str, str, View]] = [
+            ("publish/", "publish", publish_page.show),
+            ("price-list/", "price_list", price_list_page.show),
+            ("files/", "files", file_pages.show),
+            ("files/prices.csv", "csv", file_pages.export_csv),
+            ("files/prices.json", "json", file_pages.export_json),
+        ]
+        added = [
+            path(
+                f"<uuid:version_id>/{route}",
+                self.admin_site.admin_view(self._page(view)),
+                name=f"pricing_planversion_{name}",
+            )
+            for route, name, view in pages
+        ]
+        return [*added, *super().get_urls()]
 
-    def publish(self, request: HttpRequest, version_id: str) -> HttpResponse:
-        """Show what publishing the draft would mean; do it when that is confirmed."""
-        version = get_object_or_404(
-            self.get_queryset(request).select_related("plan"), id=version_id
-        )
-        self.require_change(request, version)
-        if request.method != "POST":
-            return self._publish_page(request, version, publication.check(version))
-        try:
-            published = publication.publish(version=version, by=_person(request), at=timezone.now())
-        except publication.PublicationRefused as refusal:
-            return self._publish_page(request, version, refusal.problems)
-        self.log_change(request, published, "state")
-        self.message_user(request, f"{published} is published and will never change.")
-        return HttpResponseRedirect(
-            reverse("admin:pricing_planversion_change", args=[published.id])
-        )
+    def _page(self, view: View) -> Callable[[HttpRequest, str], HttpResponse]:
+        """Wrap a page about a version: the version is found, and locked if it may be written."""
 
-    def _publish_page(
-        self,
-        request: HttpRequest,
-        version: PlanVersion,
-        problems: Sequence[publication.Problem],
-    ) -> HttpResponse:
-        previous = publication.newest_published(version.plan)
-        context = {
-            **self.admin_site.each_context(request),
-            **_subscription_counts(version),
-            "title": f"Publish {version}",
-            "opts": self.opts,
-            "version": version,
-            "previous": previous,
-            "problems": problems,
-            "changes": version_changes.compare(previous, version),
-        }
-        return TemplateResponse(request, "admin/pricing/planversion/publish.html", context)
+        def page(request: HttpRequest, version_id: str) -> HttpResponse:
+            versions = self.get_queryset(request).select_related("plan")
+            if request.method == "POST":
+                versions = versions.select_for_update(of=("self",))
+            version = get_object_or_404(versions, id=version_id)
+            return view(VersionPage(admin=self, request=request, version=version))
+
+        return page
 
 
 class _NeverSaved:
@@ -202,25 +188,45 @@ class _NeverSaved:
         return False
 
 
-def _person(request: HttpRequest) -> User | None:
-    return request.user if isinstance(request.user, User) else None
-
-
 def _wants_preview(request: HttpRequest) -> bool:
     return request.method == "POST" and "_preview" in request.POST
 
 
-def _previewed(sample: dict[str, Any], formsets: Sequence[Any]) -> dict[str, Any]:
-    """Return the sample's cost at the prices as they were typed; wrong ones are only counted."""
-    forms = [form for each in formsets for form in _kept_forms(each.formset)]
-    prices = [form.instance for form in forms if form.is_valid()]
-    lines = preview(prices, **sample)
-    return {
+def _try_out(request: HttpRequest, formsets: Sequence[Any]) -> dict[str, Any]:
+    """Return the sample event and its cost at the prices as they were typed.
+
+    Prices with a mistake are only counted. A page just opened shows an event that is priced there.
+    """
+    if _wants_preview(request):
+        sample = SampleEventForm(request.POST)
+        forms = [form for each in _of_prices(formsets) for form in _kept_forms(each)]
+        prices = [form.instance for form in forms if form.is_valid()]
+        left_out = len(forms) - len(prices)
+    else:
+        forms = [form for each in _of_prices(formsets) for form in each.initial_forms]
+        prices, left_out = _that_are_prices(form.instance for form in forms), 0
+        sample = SampleEventForm(initial=sample_for(prices))
+    context: dict[str, Any] = {"sample": sample}
+    if sample.is_bound and not sample.is_valid():
+        return context
+    event = sample.cleaned_data if sample.is_bound else sample.initial
+    if not event:
+        return context
+    lines = preview(prices, **event)
+    return context | {
         "preview": lines,
         "preview_totals": totals(lines),
-        "left_out": len(forms) - len(prices),
+        "left_out": left_out,
         "previewed": True,
     }
+
+
+def _of_prices(formsets: Sequence[Any]) -> list[Any]:
+    return [each.formset for each in formsets if each.formset.model is Price]
+
+
+def _that_are_prices(prices: Iterable[Price]) -> list[Price]:
+    return [price for price in prices if not price_checks.of_price(price)]
 
 
 def _kept_forms(formset: Any) -> Iterator[Any]:
@@ -230,11 +236,16 @@ def _kept_forms(formset: Any) -> Iterator[Any]:
             yield form
 
 
-def _subscription_counts(version: PlanVersion) -> dict[str, int]:
-    live: QuerySet[Subscription] = Subscription.objects.for_organization(
-        version.organization_id
-    ).filter(plan_version__plan=version.plan_id, ended_at=None)
+def _known_names(version: PlanVersion) -> dict[str, list[str]]:
+    """Return names that fields may suggest: properties and event types the organization uses."""
+    meters = list(Meter.objects.filter(organization=version.organization_id))
+    properties = {
+        name
+        for price in version.prices.all()
+        for each in (price.definition.get("matrix") or {}).get("dimensions", ())
+        for name in [matrix_table.name_of(each)]
+    } | {name for meter in meters for name in meter.filters}
     return {
-        "subscriptions_here": live.filter(plan_version=version).count(),
-        "subscriptions_elsewhere": live.exclude(plan_version=version).count(),
+        "known_properties": sorted({"model", *properties}),
+        "known_event_types": sorted({meter.event_type for meter in meters}),
     }

@@ -9,8 +9,10 @@ from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
-from accounts.tenant_admin import ReadOnlyTenantInline, TenantModelAdmin
+from accounts.tenant_admin import ReadOnlyTenantInline
 from pricing import publication
+from pricing.admin import comparisons, plan_file_page
+from pricing.admin.plan_templates import PlanTemplatesAdmin
 from pricing.models import Plan, PlanVersion, VersionState
 
 
@@ -18,7 +20,7 @@ class VersionInline(ReadOnlyTenantInline):
     """The versions of a plan, newest first, each with a link to its own page."""
 
     model = PlanVersion
-    fields = ["state", "published_at", "publisher", "subscriptions"]
+    fields = ["state", "private_to", "published_at", "publisher", "subscriptions"]
     ordering = ["-number"]
     show_change_link = True
     verbose_name_plural = "versions"
@@ -26,9 +28,14 @@ class VersionInline(ReadOnlyTenantInline):
     def get_queryset(self, request: HttpRequest) -> QuerySet[PlanVersion]:
         """Count the customers on each version along the way."""
         versions: QuerySet[PlanVersion] = super().get_queryset(request)
-        return versions.select_related("published_by").annotate(
+        return versions.select_related("published_by", "customer").annotate(
             subscription_count=Count("subscriptions", filter=Q(subscriptions__ended_at=None))
         )
+
+    @admin.display(description="For")
+    def private_to(self, version: PlanVersion) -> str:
+        """Return the customer of a version with prices agreed with one."""
+        return str(version.customer or "everybody")
 
     @admin.display(description="Published by")
     def publisher(self, version: PlanVersion) -> str:
@@ -42,10 +49,10 @@ class VersionInline(ReadOnlyTenantInline):
 
 
 @admin.register(Plan)
-class PlanAdmin(TenantModelAdmin):
+class PlanAdmin(PlanTemplatesAdmin):
     """Plans. A new one starts with a first draft."""
 
-    fields = ["code", "name"]
+    fields = ["code", "name", "is_default"]
     list_display = ["code", "name", "created_at"]
     search_fields = ["code", "name"]
 
@@ -58,13 +65,30 @@ class PlanAdmin(TenantModelAdmin):
         return [VersionInline] if obj else []
 
     def get_urls(self) -> list[URLPattern]:
-        """Add the button that opens a draft."""
+        """Add the button that opens a draft, and the page that compares versions."""
         draft = path(
             "<uuid:plan_id>/draft/",
             self.admin_site.admin_view(self.open_draft),
             name="pricing_plan_open_draft",
         )
-        return [draft, *super().get_urls()]
+        compare = path(
+            "<uuid:plan_id>/compare/",
+            self.admin_site.admin_view(self.compare),
+            name="pricing_plan_compare",
+        )
+        from_file = path(
+            "import/", self.admin_site.admin_view(self.import_plan), name="pricing_plan_import"
+        )
+        return [draft, compare, from_file, *super().get_urls()]
+
+    def import_plan(self, request: HttpRequest) -> HttpResponse:
+        """Make a plan of a file."""
+        return plan_file_page.show(self, request)
+
+    def compare(self, request: HttpRequest, plan_id: str) -> HttpResponse:
+        """Show two versions of the plan side by side."""
+        plan = get_object_or_404(self.get_queryset(request), id=plan_id)
+        return comparisons.show(self, request, plan)
 
     def open_draft(self, request: HttpRequest, plan_id: str) -> HttpResponse:
         """Go to the plan's draft, opened if there was none."""
@@ -80,7 +104,9 @@ class PlanAdmin(TenantModelAdmin):
     ) -> HttpResponse:
         """Lead to the draft when there is one, and on to it after adding a plan."""
         plan = kwargs.get("obj")
-        context["draft"] = plan and plan.versions.filter(state=VersionState.DRAFT).first()
+        context["draft"] = (
+            plan and plan.versions.filter(state=VersionState.DRAFT, customer=None).first()
+        )
         context["show_save_and_add_another"] = False
         return super().render_change_form(request, context, *args, **kwargs)
 

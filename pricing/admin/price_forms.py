@@ -1,139 +1,184 @@
-"""The form of one price: a price for each unit, or a table of prices by attributes of the event."""
+"""The form of one price: any charge model, by attributes of the event if that is wanted."""
 
-from collections.abc import Mapping
+import json
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 
 from accounts.tenant_admin import TenantForm
-from pricing.admin import matrix_table
-from pricing.field_errors import FieldError
+from pricing.admin import charge_choices, price_checks, price_fields
+from pricing.admin.price_fields import FieldMistake, FieldsInvalid
 from pricing.models import Price
-from pricing.price_form import PriceInvalid, parse_definition
 
 ROUNDINGS = [
-    ("none", "Part of a block costs its part"),
-    ("up", "A started block costs all of it"),
+    ("none", "Exactly, a part costs its part"),
+    ("up", "Up, a started one counts"),
+    ("down", "Down, only full ones count"),
+    ("half_up", "To the nearest"),
+]
+SCOPES = [("total", "The period's total"), ("event", "Each event on its own")]
+COUNTS = [
+    ("per_cell", "For each row of the table on its own"),
+    ("over_all_cells", "Over all rows together"),
 ]
 
 
-class TableField(forms.CharField):
-    """Text whose line breaks are the same however the browser sent them."""
+class ChargeModelSelect(forms.RadioSelect):
+    """Charge models to choose from, each with its sentence and example at hand."""
 
-    widget = forms.Textarea(
-        attrs={"rows": 6, "cols": 60, "class": "lines", "wrap": "off", "spellcheck": "false"}
-    )
+    def create_option(self, name: str, value: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """Add the words about a charge model to its option."""
+        option: dict[str, Any] = super().create_option(name, value, *args, **kwargs)
+        return {**option, "choice": charge_choices.BY_CODE[str(value)]}
+
+
+class TableField(forms.CharField):
+    """A table as text, which the page turns into a grid; line breaks are plain either way."""
+
+    def __init__(self, *, grid: str, rows: int = 6, label: str, **kwargs: Any) -> None:
+        attrs = {
+            "rows": rows, "cols": 60, "class": "lines", "wrap": "off", "spellcheck": "false",
+            "data-grid": grid, "data-label": label,
+        }  # fmt: skip
+        widget = forms.Textarea(attrs=attrs)
+        super().__init__(widget=widget, required=False, label=label, **kwargs)
 
     def to_python(self, value: Any) -> str:
         """Return the text with plain line breaks."""
         return str(super().to_python(value)).replace("\r\n", "\n")
 
 
+class NumberField(forms.CharField):
+    """A number, typed as people write it and read by the price form."""
+
+    def __init__(self, *, label: str, **kwargs: Any) -> None:
+        widget = forms.TextInput(
+            attrs={"inputmode": "decimal", "class": "amount", "size": 12, "autocomplete": "off"}
+        )
+        super().__init__(label=label, required=False, widget=widget, **kwargs)
+
+
 class PriceForm(TenantForm):
     """Turns a price definition into fields and back, without loss."""
 
-    unit_amount = forms.CharField(
-        label="Price", required=False, help_text="In the asset. Empty when there is a table below."
+    charge_model = forms.ChoiceField(
+        label="How it charges",
+        choices=[(choice.code, choice.title) for choice in charge_choices.CHOICES],
+        initial="per_unit",
+        widget=ChargeModelSelect,
     )
-    unit_size = forms.CharField(
-        label="For how many units",
-        initial="1",
-        help_text="For example 1000000 for a price per million tokens.",
+    unit_amount = NumberField(label="Price")
+    unit_size = NumberField(
+        label="For how many units", initial="1", help_text="1M for a price per million tokens."
     )
-    rounding = forms.ChoiceField(
-        label="Blocks",
-        choices=ROUNDINGS,
-        initial="none",
-        help_text="When usage does not fill so many units.",
+    package_size = NumberField(label="Units in a package", help_text="1 if left empty.")
+    flat_amount = NumberField(label="Amount for the period")
+    percentage = NumberField(label="Percentage", help_text="1.2 for 1.2 %. Or use tiers below.")
+    tiers = TableField(
+        grid="tiers",
+        rows=4,
+        label="Tiers",
+        help_text="One row for each tier: up to how many units, its price, and a flat amount due "
+        "once the tier is entered, if any. The last tier is “above”.",
+    )
+    fixed_amount = NumberField(label="Fixed amount for each event")
+    minimum_per_event = NumberField(label="At least, for each event")
+    maximum_per_event = NumberField(label="At most, for each event")
+    free_events = NumberField(label="Free events in a period")
+    free_amount = NumberField(label="Free amount in a period")
+    multiplier = NumberField(label="Times", help_text="1.3 to add 30 %. 1 if left empty.")
+    amount_property = forms.CharField(
+        label="Property with the amount",
+        required=False,
+        help_text="Empty when what the meter adds up is the amount.",
     )
     matrix = TableField(
+        grid="matrix",
         label="Prices by attribute",
-        required=False,
-        help_text="First row: properties of the event, then unit_amount. One row for each price, "
-        "* for any value. Columns may be pasted from a spreadsheet or separated by | or commas. "
-        "The most specific row wins.",
+        help_text="The first row names properties of the event, and price. Write * for any value, "
+        ">200000 for a range, and 1000:0.01; 0.008 for tiers. The most specific row wins.",
     )
+    rounding = forms.ChoiceField(label="Round units", choices=ROUNDINGS, initial="none")
+    rounding_places = NumberField(label="To decimal places", initial="0")
+    rounding_scope = forms.ChoiceField(label="Rounded is", choices=SCOPES, initial="total")
+    included = NumberField(label="Included units", initial="0", help_text="Free in every period.")
+    minimum_amount = NumberField(label="Minimum", help_text="Charged at least, in a period.")
+    maximum_amount = NumberField(label="Maximum", help_text="Charged at most, in a period.")
+    commitment_units = NumberField(label="Committed units", help_text="Or an amount, not both.")
+    commitment_amount = NumberField(label="Committed amount")
+    overage_factor = NumberField(
+        label="Price above it, times", initial="1", help_text="1.5 makes usage above 50 % dearer."
+    )
+    true_up = forms.BooleanField(
+        label="Charge what was committed and not used", required=False, initial=True
+    )
+    tiers_count = forms.ChoiceField(label="Tiers count", choices=COUNTS, initial="per_cell")
 
     class Meta:
         model = Price
-        fields = ["meter", "asset"]
+        fields = ["meter", "asset", "settle"]
+        labels = {"settle": "Charged"}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         instance = kwargs.get("instance")
         if instance is not None and instance.definition:
             typed = kwargs.get("initial") or {}
-            kwargs["initial"] = {**fields_of(instance.definition), **typed}
+            kwargs["initial"] = {**price_fields.fields_of(instance.definition), **typed}
         super().__init__(*args, **kwargs)
+        for name in (*charge_choices.MODEL_FIELDS, "unit_size"):
+            # Read by the template, and by the page's script through it.
+            models = " ".join(charge_choices.asking_for(name))
+            self.fields[name].shown_when = f"charge_model={models}"  # type: ignore[attr-defined]
 
     def clean(self) -> dict[str, Any]:
         """Build the definition and let the price form judge it."""
         cleaned = super().clean() or self.cleaned_data
         if self.errors:
             return cleaned
+        texts = {name: value for name, value in cleaned.items() if isinstance(value, str)}
         try:
-            definition, lines = _definition_of(cleaned)
-        except matrix_table.TableInvalid as error:
-            self.add_error("matrix", error.errors)
+            drafted = price_fields.drafted({**texts, "true_up": "on" if cleaned["true_up"] else ""})
+        except FieldsInvalid as invalid:
+            self._refuse(invalid.mistakes)
             return cleaned
-        try:
-            parse_definition(definition)
-        except PriceInvalid as invalid:
-            for mistake in invalid.errors:
-                self.add_error(*_placed(mistake, definition, lines))
-        self.instance.definition = definition
+        mistakes = price_checks.mistakes_of(drafted.definition, cleaned["meter"], cleaned["settle"])
+        self._refuse([drafted.place(*mistake) for mistake in mistakes])
+        self.instance.definition = drafted.definition
         return cleaned
 
+    def _refuse(self, mistakes: Sequence[FieldMistake]) -> None:
+        for name, mistake in mistakes:
+            self.add_error(name or None, ValidationError(str(mistake)))
+        for name in ("tiers", "matrix"):
+            there = [mistake._asdict() for field, mistake in mistakes if field == name]
+            self.fields[name].widget.attrs["data-mistakes"] = json.dumps(there)
 
-def fields_of(definition: Mapping[str, Any]) -> dict[str, str]:
-    """Return what the form's fields show for a definition."""
-    matrix = definition.get("matrix")
-    return {
-        "unit_amount": str(definition.get("unit_amount", "")),
-        "unit_size": str(definition.get("unit_size", "1")),
-        "rounding": str(definition.get("rounding", "none")),
-        "matrix": matrix_table.render(matrix) if matrix else "",
-    }
+    @property
+    def is_new(self) -> bool:
+        """Whether the price is not stored yet."""
+        return bool(self.instance._state.adding)
 
+    @property
+    def chosen(self) -> charge_choices.Choice:
+        """Return the charge model as it is chosen now."""
+        value = str(self["charge_model"].value())
+        return charge_choices.BY_CODE.get(value, charge_choices.CHOICES[0])
 
-def _definition_of(cleaned: Mapping[str, Any]) -> tuple[dict[str, Any], list[int]]:
-    definition = {
-        "charge_model": "per_unit",
-        "unit_size": cleaned["unit_size"],
-        "rounding": cleaned["rounding"],
-    }
-    if cleaned["unit_amount"] or not cleaned["matrix"].strip():
-        definition["unit_amount"] = cleaned["unit_amount"]
-    if not cleaned["matrix"].strip():
-        return definition, []
-    table = matrix_table.parse(cleaned["matrix"])
-    return {**definition, "matrix": table.matrix}, table.lines
+    @property
+    def summary(self) -> str:
+        """Return the stored price in one line."""
+        price: Price = self.instance
+        return "" if self.is_new else price_checks.summary(price)
 
-
-def _placed(
-    error: FieldError, definition: Mapping[str, Any], lines: list[int]
-) -> tuple[str | None, str]:
-    """Return the form's field for a mistake, and a sentence that says where in it."""
-    path = error.field.replace("[", ".").replace("]", "").split(".")
-    if path[0] != "matrix":
-        field = path[0] if path[0] in ("unit_amount", "unit_size", "rounding") else None
-        return field, f"This field {error.reason}."
-    if path[1] != "cells" or len(path) < 3:  # noqa: PLR2004  matrix.cells[number].…
-        return "matrix", f"The table: {path[-1]} {error.reason}."
-    number = int(path[2])
-    column = path[-1]
-    where = f"Row {lines[number]}"
-    if column == "match":
-        earlier = _line_of_twin(number, definition, lines)
-        return "matrix", f"{where} prices the same values as row {earlier}."
-    value = _value(definition["matrix"]["cells"][number], column)
-    return "matrix", f"{where}, column {column}: “{value}” {error.reason}."
-
-
-def _line_of_twin(number: int, definition: Mapping[str, Any], lines: list[int]) -> int:
-    cells = definition["matrix"]["cells"]
-    twin = next(i for i, cell in enumerate(cells) if cell["match"] == cells[number]["match"])
-    return lines[twin]
-
-
-def _value(cell: Mapping[str, Any], column: str) -> str:
-    return str(cell["unit_amount"] if column == "unit_amount" else cell["match"].get(column, ""))
+    @property
+    def has_more_terms(self) -> bool:
+        """Whether the fold with the rarer terms holds anything, or a mistake."""
+        plain = {**price_fields.DEFAULTS, "overage_factor": "1", "true_up": True}
+        del plain["unit_size"]
+        names = [*plain, "commitment_units", "commitment_amount"]
+        values = {name: self[name].value() for name in names}
+        return any(self[name].errors for name in names) or any(
+            value not in (None, "", plain.get(name, ""), "on") for name, value in values.items()
+        )

@@ -1,5 +1,6 @@
 """Tables of everything that is written before an event."""
 
+from pricing.models.costs import CostPolicy, CostRate
 from pricing.models.coupons import Coupon, CouponRedemption, Duration, coupon_code_validator
 from pricing.models.meters import Aggregation, Meter, WeightedBy, code_validator
 from pricing.models.overrides import PriceOverride
@@ -25,6 +26,8 @@ from pricing.models.subscriptions import ScheduledChange, Subscription
 __all__ = [
     "Aggregation",
     "Cadence",
+    "CostPolicy",
+    "CostRate",
     "Coupon",
     "CouponRedemption",
     "Duration",

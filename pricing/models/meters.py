@@ -146,6 +146,21 @@ class Meter(TenantModel):
                 RETURN NEW;
                 """,
             ),
+            # So does a cost rate, or stored costs could not be computed again.
+            pgtrigger.Trigger(
+                name="meter_with_costs_is_frozen",
+                operation=pgtrigger.Update,
+                when=pgtrigger.Before,
+                func="""
+                IF to_jsonb(OLD) - 'name' - 'unit' <> to_jsonb(NEW) - 'name' - 'unit'
+                    AND EXISTS (SELECT FROM pricing_costrate rate WHERE rate.meter_id = OLD.id)
+                THEN
+                    RAISE EXCEPTION 'what a cost rate counts never changes'
+                        USING ERRCODE = 'integrity_constraint_violation';
+                END IF;
+                RETURN NEW;
+                """,
+            ),
         ]
 
     def __str__(self) -> str:

@@ -7,6 +7,7 @@ from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import Q
 
+from accounts import money
 from accounts.models import AmountField, Asset, TenantModel, guards
 from pricing.entitlements import Kind, Rule
 from pricing.models.meters import Meter, code_validator
@@ -125,7 +126,8 @@ class IncludedCredit(TenantModel):
         ]
 
     def __str__(self) -> str:
-        return f"{self.amount:f} {self.asset} {self.get_every_display().lower()}"
+        amount = money.to_display(self.amount, scale=self.asset.scale)
+        return f"{amount} {self.asset} {self.get_every_display().lower()}"
 
 
 class EntitlementKind(models.TextChoices):

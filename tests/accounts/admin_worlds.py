@@ -8,12 +8,16 @@ from django.test import Client
 from django.urls import reverse
 
 from accounts.models import Membership, Organization, Role, User
+from pricing.models import CostPolicy
 from tests.clock import NOW
 from tests.factories import (
     AlertFiringFactory,
     ApiKeyFactory,
     AssetFactory,
     BillingPeriodFactory,
+    CostRateFactory,
+    CouponFactory,
+    CouponRedemptionFactory,
     CreditAccountFactory,
     CreditGrantFactory,
     CustomerFactory,
@@ -27,6 +31,7 @@ from tests.factories import (
     PlanVersionFactory,
     PortalMembershipFactory,
     PriceFactory,
+    PriceOverrideFactory,
     SpendAlertFactory,
     SubscriptionFactory,
     UserFactory,
@@ -85,7 +90,22 @@ class Company:
         self.subscription = SubscriptionFactory.create(
             customer=self.customer, plan_version=published
         )
-        self._keep(self.meter, self.plan, self.draft, self.subscription)
+        rate = CostRateFactory.create(meter=self.meter, name=self.marker)
+        policy = CostPolicy.objects.get(organization=self.organization)
+        self._keep(self.meter, self.plan, self.draft, self.subscription, rate, policy)
+        self._fill_agreements()
+
+    def _fill_agreements(self) -> None:
+        coupon = CouponFactory.create(
+            organization=self.organization, code=f"{self.marker}-coupon"
+        )
+        self._keep(
+            coupon,
+            CouponRedemptionFactory.create(coupon=coupon, subscription=self.subscription),
+            PriceOverrideFactory.create(
+                customer=self.customer, plan=self.plan, meter=self.meter, asset=self.asset
+            ),
+        )
 
     def _fill_usage(self) -> None:
         alert = SpendAlertFactory.create(account=self.account)

@@ -62,6 +62,10 @@ class Caller:
         """Send JSON."""
         return self.send("PATCH", path, exact_json.encode(body))
 
+    def put(self, path: str, body: object) -> Answer:
+        """Send JSON."""
+        return self.send("PUT", path, exact_json.encode(body))
+
     def send(
         self,
         method: str,

@@ -29,7 +29,22 @@ NEEDED = {
     ("POST", "customers/{external_id}/grants"): CUSTOMERS,
     ("GET", "customers/{external_id}/alerts"): READ,
     ("POST", "customers/{external_id}/alerts"): CUSTOMERS,
+    ("GET", "customers/{external_id}/entitlements"): READ,
+    ("GET", "customers/{external_id}/overrides"): READ,
+    ("PUT", "customers/{external_id}/overrides"): CUSTOMERS,
+    ("GET", "meters"): READ,
+    ("POST", "meters"): Scope.ADMIN,
     ("GET", "plans"): READ,
+    ("POST", "plans"): Scope.ADMIN,
+    ("GET", "plans/{code}"): READ,
+    ("PATCH", "plans/{code}"): Scope.ADMIN,
+    ("GET", "plans/{code}/versions"): READ,
+    ("POST", "plans/{code}/versions"): Scope.ADMIN,
+    ("GET", "plans/{code}/versions/{number}"): READ,
+    ("PUT", "plans/{code}/versions/{number}"): Scope.ADMIN,
+    ("POST", "plans/{code}/versions/{number}/publish"): Scope.ADMIN,
+    ("GET", "coupons"): READ,
+    ("POST", "coupons"): Scope.ADMIN,
     ("GET", "subscriptions"): READ,
     ("POST", "subscriptions"): CUSTOMERS,
     ("GET", "invoices"): READ,
@@ -40,7 +55,12 @@ EVERY_OPERATION = pytest.mark.parametrize(("method", "template"), NEEDED)
 
 
 def address(template: str) -> str:
-    return template.format(external_id="nobody", invoice_id="00000000-0000-7000-8000-000000000000")
+    return template.format(
+        external_id="nobody",
+        invoice_id="00000000-0000-7000-8000-000000000000",
+        code="nothing",
+        number=1,
+    )
 
 
 def test_every_operation_of_the_schema_is_in_the_table() -> None:

@@ -9,6 +9,7 @@ from metering.models import Event
 from tests.api.bodies import cloud_event, fast_minutes
 from tests.api.callers import Answer, Caller
 from tests.api.tables import row_counts
+from tests.pricing.plan_documents import credit, full_plan, meter, price
 from tests.worlds import VideoWorld
 
 pytestmark = pytest.mark.django_db
@@ -117,9 +118,61 @@ def writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
         f"{customer}/alerts": ("POST", [MARK, {"asset": MARK, "threshold": "1"}]),
         "subscriptions": (
             "POST",
-            [MARK, {"customer": MARK, "plan": plan}, {"customer": plan, "plan": MARK}],
+            [
+                MARK,
+                {"customer": MARK, "plan": plan},
+                {"customer": plan, "plan": MARK},
+                {"customer": "new", "plan": plan, "coupon": [MARK]},
+                {"customer": "new", "plan": plan, "seats": [MARK]},
+            ],
         ),
+        **catalogue_writes(customer, plan),
     }
+
+
+def catalogue_writes(customer: str, plan: str) -> dict[str, tuple[str, list[object]]]:
+    """Return the same for what is sold."""
+    return {
+        f"{customer}/overrides": (
+            "PUT",
+            [MARK, {"plan": MARK, "prices": []}, {"plan": plan, "prices": MARK},
+             *({"plan": plan, "prices": [row]} for row in hostile_prices())],
+        ),
+        "meters": (
+            "POST",
+            [MARK, *(meter(**{name: {"in": MARK}}) for name in meter() if name != "filters"),
+             meter(filters={"a": {"in": [[MARK]]}})],
+        ),
+        "plans": ("POST", [MARK, {"code": MARK, "name": "A"}, {"code": "a", "name": [MARK]}]),
+        f"plans/{plan}": ("PATCH", [[MARK], {"name": [MARK]}, {"is_default": [MARK]}]),
+        f"plans/{plan}/versions": (
+            "POST",
+            [MARK, *({name: {"in": MARK}} for name in full_plan()),
+             *({"prices": [row]} for row in hostile_prices()),
+             *({"included_credits": [credit(**{name: {"in": MARK}})]} for name in credit()),
+             {"entitlements": [{"feature": "a", "kind": "static", "value": [MARK]}]}],
+        ),
+        f"plans/{plan}/versions/1/publish": (
+            "POST",
+            [[MARK], {"migrate": {"a": MARK}}, {"effective_from": [MARK]}, {"a": MARK}],
+        ),
+        "coupons": (
+            "POST",
+            [MARK, {"code": "A", "percent": [MARK]}, {"code": [MARK], "percent": "5"},
+             {"code": "A", "amount": "5", "asset": MARK}],
+        ),
+    }  # fmt: skip
+
+
+def hostile_prices() -> list[dict[str, object]]:
+    """Return prices with something hostile in one place each."""
+    cell = {"match": {"speed": [MARK]}, "unit_amount": "1"}
+    return [
+        price(meter=[MARK]),
+        price(unit_amount=[MARK]),
+        price(charge_model=[MARK]),
+        price(definition={"matrix": {"dimensions": ["speed"], "cells": [cell]}}),
+    ]
 
 
 @EVERY_HOSTILE
@@ -217,10 +270,15 @@ def test_a_trick_in_the_path_finds_nothing(
         f"events?customer={trick}",
         f"invoices?customer={trick}",
         f"events/x?source={trick}",
+        f"customers/{trick}/overrides",
+        f"customers/{trick}/entitlements",
+        f"plans/{trick}",
+        f"plans/{trick}/versions",
+        f"plans/x/versions/{trick}",
     ):
         answer = api.send("GET", path)
         assert answer.status in {200, 404, 422}, (path, answer.status)
-        assert answer.status != 200 or path.startswith("customers/?")
+        assert answer.status != 200 or path.startswith(("customers/?", "plans/?"))
         for method in ("POST", "PATCH", "DELETE"):
             refused(api.send(method, path, b'{"asset": "USD", "amount": "1"}'))
 

@@ -70,7 +70,9 @@ def bodies(operation: Operation) -> st.SearchStrategy[Any]:
 def test_random_json_breaks_nothing(api: Caller, video: VideoWorld, data: st.DataObject) -> None:
     operation = data.draw(st.sampled_from(operations()), label="operation")
     content = json.dumps(data.draw(bodies(operation), label="body")).encode()
-    path = operation.path.format(external_id=video.customer.external_id)
+    path = operation.path.format(
+        external_id=video.customer.external_id, code=video.plan_version.plan.code, number=1
+    )
     before = row_counts()
     answer = api.send(operation.method, path, content, content_type=operation.media_type)
     assert answer.status < 500

@@ -10,7 +10,13 @@ from pytest_django import DjangoAssertNumQueries
 from tests.api import contract
 from tests.api.bodies import fast_minutes
 from tests.api.callers import Caller
-from tests.factories import PlanVersionFactory, SubscriptionFactory
+from tests.factories import (
+    CouponFactory,
+    MeterFactory,
+    PlanVersionFactory,
+    PriceOverrideFactory,
+    SubscriptionFactory,
+)
 from tests.worlds import VideoWorld
 
 
@@ -56,7 +62,8 @@ def test_is_served_to_everybody_with_its_pages_on_our_own_host(client: Client) -
 @pytest.mark.parametrize(
     "path",
     ["events?customer={}", "customers", "customers/{}/grants", "customers/{}/alerts",
-     "customers/{}/balance", "plans", "subscriptions", "dead-letters", "invoices"],
+     "customers/{}/balance", "customers/{}/overrides", "customers/{}/entitlements", "plans",
+     "plans/{plan}/versions", "meters", "coupons", "subscriptions", "dead-letters", "invoices"],
 )  # fmt: skip
 def test_a_list_costs_the_same_however_long_it_is(
     api: Caller,
@@ -70,9 +77,16 @@ def test_a_list_costs_the_same_however_long_it_is(
         api.post(f"customers/{video.customer.external_id}/alerts", alert)
         api.post("events", fast_minutes(video, id=f"event-{number}"))
         api.post("events", fast_minutes(video, id=f"lost-{number}", customer="nobody"))
+        CouponFactory.create(organization=video.organization)
         published = PlanVersionFactory.create(plan__organization=video.organization, published=True)
+        PlanVersionFactory.create(plan=video.plan_version.plan, number=number + 2, published=True)
+        meter = MeterFactory.create(organization=video.organization)
+        PriceOverrideFactory.create(
+            customer=video.customer, plan=published.plan, meter=meter, asset=video.usd
+        )
         SubscriptionFactory.create(
             customer=video.add_customer().customer, plan_version=published, ended=True
         )
     with django_assert_max_num_queries(5):
-        assert api.get(path.format(video.customer.external_id)).status == 200
+        plan = video.plan_version.plan.code
+        assert api.get(path.format(video.customer.external_id, plan=plan)).status == 200

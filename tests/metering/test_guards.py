@@ -10,11 +10,13 @@ from tests.factories import (
     CustomerFactory,
     DeadLetterFactory,
     EventFactory,
+    PlanVersionFactory,
     RatedEventFactory,
     SpendAlertFactory,
     UsageTotalFactory,
 )
 from tests.guarded_tables import refused, run
+from tests.worlds import VideoWorld
 
 pytestmark = pytest.mark.django_db
 
@@ -108,8 +110,17 @@ class TestPeriods:
     )
     def test_a_period_closes_once_and_keeps_its_bounds(self, change: str) -> None:
         BillingPeriodFactory.create(closed=True)
-        with refused("keeps its bounds and prices and closes once"):
+        with refused("closes once and keeps its bounds"):
             run(f"UPDATE metering_billingperiod SET {change}")
+
+    def test_an_open_period_is_repriced_until_it_is_used(self, video: VideoWorld) -> None:
+        later = PlanVersionFactory.create(plan=video.plan_version.plan, number=2, published=True)
+        video.record(video.event(properties={"minutes": "x"}))
+        BillingPeriod.objects.update(plan_version=later)
+        BillingPeriod.objects.update(plan_version=video.plan_version)
+        video.record(video.event())
+        with refused("once used, its prices"):
+            BillingPeriod.objects.update(plan_version=later)
 
     def test_a_period_is_never_deleted(self) -> None:
         BillingPeriodFactory.create()

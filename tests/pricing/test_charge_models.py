@@ -123,8 +123,12 @@ def test_tiers_are_named_by_what_they_span() -> None:
 
 
 def test_a_percentage_is_explained_by_what_is_free_shared_fixed_and_bounded() -> None:
-    terms = {"fixed_amount": D("0.10"), "free_amount": D(500), "free_events": 3}
-    share = Percentage(tiers=tiers((None, "1.2", "0")), **terms)
+    share = Percentage(
+        tiers=tiers((None, "1.2", "0")),
+        fixed_amount=D("0.10"),
+        free_amount=D(500),
+        free_events=3,
+    )
     assert labels(share, "0", "200") == ["free"]
     assert labels(share, "400", "200") == ["free", "tier 1: above 0", "each event"]
     capped = Percentage(tiers=tiers((None, "1.2", "0")), maximum_per_event=D(1))

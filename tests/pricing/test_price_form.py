@@ -18,7 +18,7 @@ from pricing.charge_models import (
 )
 from pricing.event_charge_models import Dynamic, Percentage
 from pricing.matrix import Range
-from pricing.matrix_form import CELLS_MAX
+from pricing.matrix_form import CELLS_MAX, RANGES_MAX
 from pricing.period_terms import Commitment, Conversion, PeriodBounds, Rounding, RoundingScope
 from pricing.price_form import PriceInvalid, check_against_meter, parse_definition
 from pricing.price_terms import PriceTerms
@@ -128,10 +128,9 @@ class TestMatrix:
         terms = parse_definition({**matrix(cells=cells), "unit_size": "10"})
         assert terms.matrix is not None
         assert terms.charge_model is None
-        assert [(cell.match, cell.charge_model) for cell in terms.matrix.cells] == [
-            (("opus",), PerUnit(Decimal(2))),
-            (("*",), Flat(Decimal(1))),
-        ]
+        opus, others = terms.matrix.cells
+        assert (opus.match, opus.charge_model) == (("opus",), PerUnit(Decimal(2)))
+        assert (others.match, others.charge_model) == (("*",), Flat(Decimal(1)))
 
     def test_what_stands_beside_it_prices_the_rest(self) -> None:
         assert parse_definition({**matrix(), "unit_amount": "9"}).charge_model == PerUnit(
@@ -177,6 +176,15 @@ class TestMatrix:
         assert cell.charge_model == PerUnit(Decimal(6))
         assert terms.matrix.cell_for({"input_tokens": 5}) is None
 
+    def test_no_value_has_the_name_of_a_range(self) -> None:
+        cells = [
+            {"match": {"size": "> 5"}, "unit_amount": "1"},
+            {"match": {"size": {"gt": "5"}}, "unit_amount": "2"},
+        ]
+        terms = parse_definition(matrix(dimensions=["size"], cells=cells))
+        assert terms.matrix is not None
+        assert [cell.key for cell in terms.matrix.cells] == ['["> 5"]', '[{"gt":"5"}]']
+
 
 @pytest.mark.parametrize(
     ("definition", "field"),
@@ -184,6 +192,11 @@ class TestMatrix:
         (None, "definition"),
         ([], "definition"),
         ({}, "charge_model"),
+        ({"unit_amount": "1"}, "charge_model"),
+        ({"tiers": TIERS}, "charge_model"),
+        ({**matrix(), "charge_model": None, "unit_amount": "1"}, "charge_model"),
+        ({"charge_model": "dynamic", "amount_property": "a\0"}, "definition"),
+        ({"charge_model": "dynamic", "amount_property": "\ud800"}, "definition"),
         ({**PER_UNIT, "color": "red"}, "color"),
         ({**PER_UNIT, "tiers": TIERS}, "tiers"),
         ({**PER_UNIT, "charge_model": "guess"}, "charge_model"),
@@ -211,6 +224,10 @@ class TestMatrix:
         ({**PER_UNIT, "tiers_count": "twice"}, "tiers_count"),
         ({**matrix(), "commitment": {"units": "1"}}, "commitment.units"),
         ({**tiered(None, model="volume_tiers"), "commitment": {"units": "1"}}, "commitment.units"),
+        ({**PER_UNIT, "unit_amount": "9" * 26, "commitment": {"units": "9"}}, "commitment.units"),
+        ({**PER_UNIT, "unit_size": "0.1", "rounding": "up", "rounding_scope": "event",
+            "rounding_places": 12}, "rounding_places"),
+        ({"charge_model": "dynamic", "amount_property": "cost", "included": "5"}, "included"),
         ({**matrix(), "unit_size": "0"}, "unit_size"),
         ({**matrix(), "package_size": "5"}, "package_size"),
         ({**PER_UNIT, "matrix": "x"}, "matrix"),
@@ -260,10 +277,55 @@ class TestMatrix:
         (ranges({"gt": "5", "lt": "5"}), "matrix.cells[0].match.size.lt"),
         (ranges({"gt": "5", "gte": "5"}), "matrix.cells[0].match.size.gte"),
         (ranges({"gte": "5"}, {"lte": "5"}), "matrix.cells[1].match"),
+        (ranges(*({"gte": str(n), "lt": str(n + 1)} for n in range(RANGES_MAX + 1))),
+            f"matrix.cells[{RANGES_MAX}].match"),
     ],
 )  # fmt: skip
 def test_a_mistake_is_named_by_its_field(definition: object, field: str) -> None:
     assert field in mistakes(definition)
+
+
+def cells(*models: dict[str, Any], **around: Any) -> dict[str, Any]:
+    rows = [{"match": {"model": str(number)}, **each} for number, each in enumerate(models)]
+    return matrix(cells=rows) | around
+
+
+OVER_ALL = {"tiers_count": "over_all_cells"}
+VOLUME = {"charge_model": "volume_tiers", "tiers": [{"unit_amount": "1"}]}
+VOLUME_WITH_FLAT = {"charge_model": "volume_tiers", "tiers": TIERS}
+GRADUATED = {"charge_model": "graduated", "tiers": TIERS}
+SHARE = {"charge_model": "percentage", "percentage": "1"}
+STEP = {"charge_model": "stairstep", "tiers": [{"flat_amount": "1"}]}
+
+
+@pytest.mark.parametrize(
+    ("definition", "field"),
+    [
+        (cells(VOLUME, GRADUATED, {"unit_amount": "1"}), None),
+        (cells(VOLUME, SHARE), "matrix.cells[1].charge_model"),
+        (cells({"charge_model": "dynamic", "multiplier": "1"}, STEP),
+            "matrix.cells[0].charge_model"),
+        (cells(SHARE, **VOLUME), "matrix.cells[0].charge_model"),
+        (cells(GRADUATED, {"unit_amount": "1"}, **OVER_ALL), None),
+        (cells(VOLUME, **OVER_ALL), None),
+        (cells(SHARE, **OVER_ALL), None),
+        (cells(GRADUATED, VOLUME, **OVER_ALL), "matrix.cells[0].charge_model"),
+        (cells(GRADUATED, {"flat_amount": "1"}, **OVER_ALL), "matrix.cells[1].charge_model"),
+        (cells(GRADUATED, {"unit_amount": "1", "package_size": "5"}, **OVER_ALL),
+            "matrix.cells[1].charge_model"),
+        (cells(STEP, **OVER_ALL), "matrix.cells[0].charge_model"),
+        (cells(VOLUME_WITH_FLAT, **OVER_ALL), "matrix.cells[0].tiers"),
+        (cells(VOLUME, **OVER_ALL, **VOLUME_WITH_FLAT), "tiers"),
+        (cells(VOLUME, **OVER_ALL, **STEP), "charge_model"),
+    ],
+)  # fmt: skip
+def test_what_does_not_go_together_is_refused(
+    definition: dict[str, Any], field: str | None
+) -> None:
+    if field is None:
+        assert parse_definition(definition).matrix is not None
+    else:
+        assert field in mistakes(definition)
 
 
 def test_all_mistakes_are_named_at_once() -> None:
@@ -304,6 +366,21 @@ class TestAgainstMeter:
             (error,) = check_against_meter(terms, self.meter(aggregation))
             assert error.field == "charge_model"
             assert check_against_meter(terms, self.meter("count")) == []
+
+    @pytest.mark.parametrize("aggregation", ["latest", "average", "min", "weighted_sum"])
+    def test_tiers_over_all_cells_are_walked_by_a_total_that_never_falls(
+        self, aggregation: Any
+    ) -> None:
+        terms = parse_definition(cells(GRADUATED, **OVER_ALL))
+        (error,) = check_against_meter(terms, self.meter(aggregation))
+        assert error.field == "tiers_count"
+        assert check_against_meter(terms, self.meter("max")) == []
+        assert (
+            check_against_meter(
+                parse_definition(cells(VOLUME, **OVER_ALL)), self.meter(aggregation)
+            )
+            == []
+        )
 
     @pytest.mark.parametrize(
         ("match", "wanted", "met"),

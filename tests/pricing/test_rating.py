@@ -63,8 +63,9 @@ def amounts(compiled: CompiledPrice, minutes: Iterable[str], **properties: Any) 
     return [rate(compiled, totals, minutes=each, **properties).amount for each in minutes]
 
 
-VIDEO = price(**VIDEO_PRICE)
-GRADUATED = {
+VIDEO_TERMS: dict[str, Any] = VIDEO_PRICE
+VIDEO = price(**VIDEO_TERMS)
+GRADUATED: dict[str, Any] = {
     "charge_model": "graduated",
     "tiers": [
         {"up_to": "100", "unit_amount": "1.00"},
@@ -89,9 +90,9 @@ class TestCells:
         assert rate(compiled, minutes="5", speed="draft").amount == 2
 
     def test_so_does_the_charge_model_beside_the_matrix(self) -> None:
-        compiled = price(**VIDEO_PRICE, unit_amount="0.40")
+        compiled = price(**VIDEO_TERMS, unit_amount="0.40")
         rated = rate(compiled, minutes="5", speed="draft")
-        assert (rated.cell, rated.amount) == ("", 2)
+        assert (rated.cell, rated.amount) == ("", Decimal(2))
 
     def test_without_a_cell_the_event_has_no_price(self) -> None:
         with pytest.raises(Unpriceable, match="no price for these values of speed") as error:
@@ -102,7 +103,8 @@ class TestCells:
         totals = Totals.of({'["fast"]': Total(quantity=Decimal(7)), '["standard"]': Total()})
         assert rate(VIDEO, totals, minutes="1", speed="fast").before.quantity == 7
         assert rate(VIDEO, totals, minutes="1", speed="standard").before.quantity == 0
-        assert (totals.cell('["fast"]').quantity, totals.pool.quantity) == (8, 9)
+        assert totals.cell('["fast"]').quantity == 8
+        assert totals.pool.quantity == 9
 
     def test_a_cell_is_found_again_by_its_name(self) -> None:
         assert VIDEO.charge_model_of('["fast"]').cost(Decimal(1)) == 1
@@ -137,7 +139,8 @@ class TestWorking:
         rated = rate(compiled, totals, minutes="60")
         kept = working(compiled, rated)
         steps = compiled.explain(rated.cell, before_of(kept), Decimal(kept["billable"]))
-        assert [(step.units, step.amount) for step in steps] == [(40, 40), (20, 10)]
+        assert [step.units for step in steps] == [40, 20]
+        assert [step.amount for step in steps] == [40, 10]
 
     def test_also_one_that_the_event_brought(self) -> None:
         compiled = price(charge_model="dynamic", amount_property="cost", multiplier="2")
@@ -185,11 +188,12 @@ class TestPeriod:
 
     def test_a_price_that_settles_at_close_meters_and_charges_nothing(self) -> None:
         rated = rate(price(unit_amount="2", at_close=True), minutes="3")
-        assert (rated.metered, rated.amount) == (6, 0)
+        assert (rated.metered, rated.amount) == (Decimal(6), Decimal(0))
 
     def test_what_no_event_knows_is_not_metered(self) -> None:
         rated = rate(price("latest", unit_amount="2", at_close=True), minutes="3")
-        assert (rated.quantity, rated.metered, rated.amount) == (3, 0, 0)
+        assert rated.quantity == 3
+        assert rated.metered == rated.amount == 0
 
     def test_a_price_that_cannot_settle_on_events_is_refused(self) -> None:
         with pytest.raises(PriceInvalid, match="settle: the meter's latest is known only when"):
@@ -210,6 +214,67 @@ class TestTooLarge:
         with pytest.raises(Unpriceable) as error:
             rate(price(unit_amount="2"), Totals.of({"": held}), minutes=minutes)
         assert error.value.reason == "amount_too_large"
+
+    @pytest.mark.parametrize("aggregation", ["latest", "min", "average"])
+    def test_a_total_that_swings_from_one_end_to_the_other(self, aggregation: Any) -> None:
+        compiled, totals = price(aggregation, unit_amount="0", at_close=True), Totals()
+        high, low = str(money.LARGEST), f"-{money.LARGEST}"
+        rate(compiled, totals, minutes=low if aggregation == "average" else high)
+        with pytest.raises(Unpriceable) as error:
+            rate(compiled, totals, minutes=low)
+        assert error.value.reason == "amount_too_large"
+
+    @pytest.mark.parametrize(
+        "terms",
+        [
+            {"charge_model": "volume_tiers", "tiers": [{"unit_amount": "2"}]},
+            {"unit_amount": "1", "commitment": {"amount": "0", "overage_factor": "2"}},
+            {"charge_model": "graduated", "tiers": [{"unit_amount": "1", "flat_amount": "8e25"}]},
+        ],
+    )
+    def test_what_the_close_would_charge(self, terms: dict[str, Any]) -> None:
+        compiled = price(**terms, at_close=True)
+        assert rate(compiled, minutes="1e25").quantity == Decimal("1e25")
+        with pytest.raises(Unpriceable) as error:
+            rate(compiled, minutes="6e25")
+        assert error.value.reason == "amount_too_large"
+
+
+class TestExplain:
+    """The steps add up to what the event was charged, to the last place."""
+
+    def steps(self, compiled: CompiledPrice, *minutes: str, **properties: Any) -> list[str]:
+        totals = Totals()
+        for each in minutes:
+            rated = rate(compiled, totals, minutes=each, **properties)
+        steps = compiled.explain(rated.cell, rated.before, rated.billable)
+        due = rated.amount if compiled.settles_on_event else rated.metered
+        assert sum(step.amount for step in steps) == due
+        return [f"{step.label}: {step.amount.normalize():f}" for step in steps]
+
+    def test_a_rounded_total_that_leaves_a_last_place(self) -> None:
+        compiled = price(unit_amount="1", unit_size="3")
+        assert self.steps(compiled, "1", "1") == [
+            "all units: 0.333333333333",
+            "rounding of the totals before and after: 0.000000000001",
+        ]
+
+    def test_what_the_bounds_of_a_period_change(self) -> None:
+        compiled = price(unit_amount="1", maximum_amount="15")
+        assert self.steps(compiled, "10", "10") == [
+            "all units: 10",
+            "commitment and maximum of the period: -5",
+        ]
+        committed = price(unit_amount="1", commitment={"amount": "15", "overage_factor": "1.5"})
+        assert self.steps(committed, "10", "10") == [
+            "all units: 10",
+            "commitment and maximum of the period: 2.5",
+        ]
+
+    def test_a_price_that_settles_at_close_is_explained_as_it_is_metered(self) -> None:
+        compiled = price(unit_amount="1", maximum_amount="15", at_close=True)
+        assert self.steps(compiled, "10", "10") == ["all units: 10"]
+        assert self.steps(price("latest", unit_amount="1", at_close=True), "10") == []
 
 
 def test_a_price_is_for_events_its_meter_counts() -> None:

@@ -15,12 +15,14 @@ from django.utils.http import urlsafe_base64_encode
 
 from accounts.models import Customer
 from invoicing.models import Invoice
-from pricing.models import Plan, PlanVersion
+from pricing.models import CostRate, Plan, PlanVersion
 from tests.tenancy.neighbours import (
     OWN_CUSTOMER,
     OWN_EVENT,
+    OWN_PLAN,
     SHARED_CUSTOMER,
     SHARED_EVENT,
+    SHARED_PLAN,
     Neighbour,
 )
 
@@ -28,11 +30,12 @@ _ROWS: dict[str, type[models.Model]] = {
     "customer_id": Customer,
     "invoice_id": Invoice,
     "plan_id": Plan,
+    "rate_id": CostRate,
     "version_id": PlanVersion,
 }
 _PERSON = urlsafe_base64_encode(b"0190a0f0-0000-7000-8000-000000000000")
 _TOKEN = "c0ffee-0123456789abcdef0123456789abcdef"
-_PUBLIC = {SHARED_CUSTOMER, SHARED_EVENT, "nonsense", _PERSON, _TOKEN}
+_PUBLIC = {SHARED_CUSTOMER, SHARED_EVENT, SHARED_PLAN, "1", "nonsense", _PERSON, _TOKEN}
 _PARAMETER = re.compile(r"<(?:\w+:)?(\w+)>")
 
 
@@ -97,6 +100,8 @@ def _values(parameter: str, route: str, name: str, owner: Neighbour) -> list[str
         return _ids(owner, _ROWS[parameter])
     plain = {
         "organization": [owner.organization.slug],
+        "code": [SHARED_PLAN, OWN_PLAN],
+        "number": ["1"],
         "uidb64": [_PERSON],
         "token": [_TOKEN],
         "app_label": _labels(),

@@ -10,18 +10,26 @@ from django.db import models
 from accounts import api_keys
 from accounts.models import ApiKey, Organization, User
 from invoicing import closing
-from pricing.models import PlanVersion, ShortfallPolicy
+from pricing.models import EntitlementKind, PlanVersion, ShortfallPolicy, Subscription
 from tests.clock import DAY, NOW
 from tests.factories import (
     AlertFiringFactory,
     AssetFactory,
+    CostPolicyFactory,
+    CostRateFactory,
+    CouponFactory,
+    CouponRedemptionFactory,
     CreditAccountFactory,
     CustomerFactory,
+    EntitlementFactory,
     HoldFactory,
+    IncludedCreditFactory,
     MembershipFactory,
     PlanVersionFactory,
     PortalMembershipFactory,
     PriceFactory,
+    PriceOverrideFactory,
+    ScheduledChangeFactory,
     SpendAlertFactory,
 )
 from tests.guarded_tables import unguarded
@@ -36,13 +44,15 @@ AMOUNT = "31337313370061"
 
 SHARED_CUSTOMER, SHARED_EVENT, SHARED_PLAN = "acme", "event-1", "pro"
 OWN_CUSTOMER, OWN_EVENT, OWN_PLAN, OWN_ASSET = "only-customer", "only-event", "only-plan", "ONLY"
+OWN_COUPON = "only-coupon"
 """What the marked organization has and the other one has not."""
 
 # Texts by which rows find each other, or which both organizations are meant to share.
 _NAMES = {
     "external_id", "customer_external_id", "code", "event_type", "type", "quantity_property",
     "expression",
-    "slug", "source", "cell", "series", "time_zone", "password", "prefix",
+    "slug", "source", "cell", "series", "time_zone", "password", "prefix", "feature",
+    "property_name",
 }  # fmt: skip
 
 
@@ -121,8 +131,14 @@ def _furnished(slug: str) -> VideoWorld:
     plan = world.plan_version.plan
     plan.code = SHARED_PLAN
     plan.save()
+    _agree_terms(world, f"{MARK} {slug}" if slug == OURS else slug)
     draft: PlanVersion = PlanVersionFactory.create(plan=plan, number=2)
     PriceFactory.create(plan_version=draft, meter=world.minutes, asset=world.usd)
+    # The one text a policy answers with is the code of its asset.
+    CostPolicyFactory.create(
+        organization=world.organization, asset__code=MARK if slug == OURS else "USD"
+    )
+    CostRateFactory.create(meter=world.minutes, vendor=f"vendor-of-{slug}")
     alert = SpendAlertFactory.create(account=world.account)
     AlertFiringFactory.create(alert=alert)
     HoldFactory.create(account=world.account)
@@ -130,6 +146,32 @@ def _furnished(slug: str) -> VideoWorld:
     if slug == OURS:
         _add_what_is_its_own(world)
     return world
+
+
+def _agree_terms(world: VideoWorld, text: str) -> None:
+    """Fill the tables of terms, coupons, overrides and scheduled changes, past all guards."""
+    version, subscription = world.plan_version, Subscription.objects.get(customer=world.customer)
+    with unguarded():
+        IncludedCreditFactory.create(plan_version=version, asset=world.usd)
+        EntitlementFactory.create(
+            plan_version=version, feature="motto", kind=EntitlementKind.STATIC, value=text
+        )
+    coupon = CouponFactory.create(organization=world.organization, code="WELCOME")
+    CouponRedemptionFactory.create(subscription=subscription, coupon=coupon)
+    cells = [{"match": {"speed": text}, "unit_amount": "0.1"}]
+    PriceOverrideFactory.create(
+        customer=world.customer,
+        plan=version.plan,
+        meter=world.minutes,
+        asset=world.usd,
+        definition={
+            "charge_model": "per_unit",
+            "matrix": {"dimensions": ["speed"], "cells": cells},
+        },
+    )
+    ScheduledChangeFactory.create(
+        subscription=subscription, plan_version=version, effective_at=NOW + 365 * DAY
+    )
 
 
 def _use(world: VideoWorld) -> None:
@@ -145,4 +187,5 @@ def _add_what_is_its_own(world: VideoWorld) -> None:
     asset = AssetFactory.create(organization=here, code=OWN_ASSET)
     CreditAccountFactory.create(customer=customer, asset=asset)
     PlanVersionFactory.create(plan__organization=here, plan__code=OWN_PLAN, published=True)
+    CouponFactory.create(organization=here, code=OWN_COUPON)
     world.record(world.event(id=OWN_EVENT), at=NOW + 32 * DAY)

@@ -23,7 +23,7 @@ QUERY_NAMES = ["q", "page", "p", "o", "next", "e", "_to_field", "_popup", "all",
 
 FORM_NAMES = ["username", "password", "organization", "email", "name", "matrix", "prices-0-id",
               "prices-TOTAL_FORMS", "prices-INITIAL_FORMS", "action", "_selected_action",
-              "index"]  # fmt: skip
+              "index", "template"]  # fmt: skip
 
 
 def form_names(address: str) -> list[str]:

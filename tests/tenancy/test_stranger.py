@@ -19,11 +19,13 @@ from django.test import Client
 from accounts.models import TenantQuerySet
 from accounts.tenant_admin.model_admin import TenantScope
 from billing_site.dashboard import access
+from tests.pricing.plan_documents import meter, price
 from tests.tenancy.addresses import Address, all_addresses
 from tests.tenancy.neighbours import (
     MARK,
     OURS,
     OWN_ASSET,
+    OWN_COUPON,
     OWN_CUSTOMER,
     OWN_EVENT,
     OWN_PLAN,
@@ -54,6 +56,21 @@ BODIES: dict[str, dict[str, Any]] = {
     "grants": {"asset": "USD", "amount": "1"},
     "alerts": {"asset": "USD", "threshold": "1"},
     "subscriptions": {"customer": OWN_CUSTOMER, "plan": SHARED_PLAN},
+    "overrides": {"plan": SHARED_PLAN, "prices": [price()]},
+    "meters": meter(code="stolen"),
+    "plans": {"code": "stolen", "name": "stolen", "is_default": True},
+    "plan": {"name": "stolen", "is_default": True},
+    "versions": {"prices": [price()]},
+    "version": {"prices": [price()]},
+    "publish": {"migrate": "all"},
+    "coupons": {"code": "STOLEN", "percent": "100"},
+    "cost-policy": {"asset": OWN_ASSET},
+    "cost-rates": {
+        "meter": "video_minutes",
+        "vendor": f"vendor-of-{OURS}",
+        "effective_from": "2999-01-01T00:00:00Z",
+        "definition": {"charge_model": "per_unit", "unit_amount": "1"},
+    },
 }
 """For each API address a body its own organization could send."""
 
@@ -180,6 +197,14 @@ def test_the_walk_would_notice(ours: Neighbour) -> None:
         ("quotes", BODIES["quotes"], 422),
         ("subscriptions", {"customer": OWN_CUSTOMER, "plan": SHARED_PLAN}, 404),
         ("subscriptions", {"customer": SHARED_CUSTOMER, "plan": OWN_PLAN}, 422),
+        (
+            "subscriptions",
+            {"customer": SHARED_CUSTOMER, "plan": SHARED_PLAN, "coupon": OWN_COUPON},
+            422,
+        ),
+        (f"plans/{OWN_PLAN}/versions", {"prices": []}, 404),
+        (f"plans/{SHARED_PLAN}/versions/2/publish", {"migrate": [OWN_CUSTOMER]}, 422),
+        ("coupons", {"code": "A", "amount": "1", "asset": OWN_ASSET}, 422),
         (f"customers/{SHARED_CUSTOMER}/grants", {"asset": OWN_ASSET, "amount": "1"}, 422),
         (f"customers/{SHARED_CUSTOMER}/alerts", {"asset": OWN_ASSET, "threshold": "1"}, 422),
     ],

@@ -3,9 +3,10 @@
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandParser
 
 from billing_site import self_check
+from metering import cost_audit
 
 
 class Command(BaseCommand):
@@ -13,9 +14,19 @@ class Command(BaseCommand):
 
     help = "Recompute balances, grants, totals and invoices from their entries and events."
 
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Declare the option."""
+        parser.add_argument(
+            "--costs",
+            action="store_true",
+            help="Also compute what vendors took for each event; reads every event.",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Run the self-check once."""
         differences = self_check.differences()
+        if options["costs"]:
+            differences += cost_audit.differences()
         for difference in differences:
             self.stdout.write(f"{difference.organization_id} {difference}")
         if differences:

@@ -3,10 +3,12 @@
 from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path
 
 from accounts import money
 from accounts.tenant_admin import ReadOnlyAdmin, TenantModelAdmin
+from metering.admin import margins
 from metering.models import AlertFiring, BillingPeriod, DeadLetter, SpendAlert
 
 
@@ -57,13 +59,22 @@ class AlertFiringAdmin(ReadOnlyAdmin):
 
 @admin.register(BillingPeriod)
 class BillingPeriodAdmin(ReadOnlyAdmin):
-    """Periods, open and closed."""
+    """Periods, open and closed, and beside them what their events earned."""
 
     fields = ["customer", "subscription", "starts_at", "ends_at", "closed_at", "invoiced_at"]
     list_display = ["customer", "starts_at", "ends_at", "closed_at", "invoiced_at"]
     list_select_related = ["customer"]
     search_fields = ["customer__external_id", "customer__name"]
     show_full_result_count = False
+
+    def get_urls(self) -> list[URLPattern]:
+        """Add the margins, which are of no single row."""
+        view = self.admin_site.admin_view(self.margins)
+        return [path("margins/", view, name="metering_margins"), *super().get_urls()]
+
+    def margins(self, request: HttpRequest) -> HttpResponse:
+        """Show what events earned and cost."""
+        return margins.page(request, self.admin_site.each_context(request))
 
 
 @admin.register(DeadLetter)

@@ -16,8 +16,8 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0003_stored_answers'),
-        ('metering', '0003_settlement_at_close'),
-        ('pricing', '0004_plan_terms_same_tenant'),
+        ('metering', '0004_unused_period_may_be_repriced'),
+        ('pricing', '0005_costs'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -1,0 +1,123 @@
+"""Totals: what one price holds in one period, and what one rated event adds to it."""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NamedTuple
+
+from accounts.money import ZERO
+
+
+class Span(NamedTuple):
+    """The half-open time of a billing period."""
+
+    starts_at: dt.datetime
+    ends_at: dt.datetime
+
+    @property
+    def seconds(self) -> Decimal:
+        """How long it lasts."""
+        lasts = self.ends_at - self.starts_at
+        return Decimal(lasts // dt.timedelta(microseconds=1)).scaleb(-6)
+
+
+class Rated(NamedTuple):
+    """What one event adds at one price, and where.
+
+    `quantity` is what it adds to the meter's total, in raw units; `billable` the part that is not
+    included; `metered` what that costs by itself; `amount` what is charged now. `distinct` is the
+    value a unique count has seen for the first time. `before` is where the period stood.
+    """
+
+    cell: str
+    quantity: Decimal
+    billable: Decimal
+    metered: Decimal
+    amount: Decimal
+    occurred_at: dt.datetime
+    before: "Before"
+    distinct: str | None = None
+
+
+class Before(NamedTuple):
+    """What a later look needs to retrace an event's rating: the cell's and the price's totals."""
+
+    quantity: Decimal
+    billable: Decimal
+    events: int
+    pool_billable: Decimal
+    pool_metered: Decimal
+    pool_events: int
+    carried: Decimal | None = None
+
+
+@dataclass(slots=True)
+class Total:
+    """What one cell of a price holds in one period.
+
+    `quantity` is the meter's running total in raw units; see `aggregation.MeterSpec.result` for
+    what it means. `overage` is the part of `amount` that no credit has paid.
+    """
+
+    quantity: Decimal = ZERO
+    billable: Decimal = ZERO
+    metered: Decimal = ZERO
+    amount: Decimal = ZERO
+    overage: Decimal = ZERO
+    events: int = 0
+    latest_at: dt.datetime | None = None
+
+    def add(self, rated: Rated, overage: Decimal) -> None:
+        """Count one event."""
+        self.quantity += rated.quantity
+        self.billable += rated.billable
+        self.metered += rated.metered
+        self.amount += rated.amount
+        self.overage += overage
+        self.events += 1
+        if self.latest_at is None or rated.occurred_at >= self.latest_at:
+            self.latest_at = rated.occurred_at
+
+    def merge(self, other: "Total") -> None:
+        """Count what another cell holds as well; the quantities of cells may mean nothing added."""
+        self.quantity += other.quantity
+        self.billable += other.billable
+        self.metered += other.metered
+        self.amount += other.amount
+        self.overage += other.overage
+        self.events += other.events
+
+
+_NOTHING = Total()
+
+
+@dataclass(slots=True)
+class Totals:
+    """What one price holds in one period: each cell, and all of them together in `pool`.
+
+    `seen` holds the values a unique count has met, by cell.
+    """
+
+    cells: dict[str, Total] = field(default_factory=dict)
+    pool: Total = field(default_factory=Total)
+    seen: set[tuple[str, str]] = field(default_factory=set)
+
+    @classmethod
+    def of(cls, cells: Mapping[str, Total]) -> "Totals":
+        """Return the totals that these cells make."""
+        totals = cls(cells=dict(cells))
+        for cell in totals.cells.values():
+            totals.pool.merge(cell)
+        return totals
+
+    def cell(self, key: str) -> Total:
+        """Return one cell's total; not to be changed."""
+        return self.cells.get(key, _NOTHING)
+
+    def add(self, rated: Rated, *, overage: Decimal = ZERO) -> None:
+        """Count one event that was rated against these totals."""
+        self.cells.setdefault(rated.cell, Total()).add(rated, overage)
+        self.pool.add(rated, overage)
+        if rated.distinct is not None:
+            self.seen.add((rated.cell, rated.distinct))
