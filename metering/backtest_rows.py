@@ -29,7 +29,7 @@ class RecordedEvent(NamedTuple):
     received_at: dt.datetime
     properties: Mapping[str, Any]
     charged: list[Amount]
-    cost: Amount | None = None
+    cost: Amount | None
 
 
 @contextmanager
@@ -60,19 +60,21 @@ def _fetched(cursor: Any) -> Iterator[RecordedEvent]:
     while True:
         cursor.execute(f"FETCH {EVENTS_AT_ONCE} FROM recorded")
         rows = cursor.fetchall()
-        for *told, properties, charges in rows:
+        for *told, properties, charges, cost_asset, cost in rows:
             charged = [
                 Amount(charge["asset"], Decimal(charge["amount"]))
                 for charge in exact_json.decode_stored(charges)
             ]
-            yield RecordedEvent(*told, exact_json.decode_stored(properties), charged)
+            known = None if cost is None else Amount(cost_asset, cost)
+            yield RecordedEvent(*told, exact_json.decode_stored(properties), charged, known)
         if len(rows) < EVENTS_AT_ONCE:
             return
 
 
 # What is not late lies between the bounds of its period, where the index by customer finds it.
 _EVENTS = """
-    SELECT position, external_id, type, occurred_at, received_at, properties::text, charges::text
+    SELECT event.position, event.external_id, event.type, event.occurred_at, event.received_at,
+        event.properties::text, event.charges::text, asset.code, event.cost_amount
     FROM (
         SELECT * FROM metering_event
         WHERE organization_id = %(organization)s AND customer_id = %(customer)s
@@ -82,9 +84,10 @@ _EVENTS = """
         SELECT * FROM metering_event
         WHERE organization_id = %(organization)s AND period_id = %(period)s AND is_late
     ) event
-    WHERE position > %(after)s
-        AND (%(received_before)s::timestamptz IS NULL OR received_at < %(received_before)s)
-    ORDER BY position
+    LEFT JOIN accounts_asset asset ON asset.id = event.cost_asset_id
+    WHERE event.position > %(after)s
+        AND (%(received_before)s::timestamptz IS NULL OR event.received_at < %(received_before)s)
+    ORDER BY event.position
 """
 
 
@@ -129,7 +132,7 @@ def add_results(
     rows = [
         (
             identifiers.new_id(), customer_id, asset_id, each.charged, each.would_be, each.events,
-            each.unpriced, each.cost, each.uncosted,
+            each.unpriced, each.cost, each.uncosted, each.charged_uncosted, each.would_be_uncosted,
         )
         for (customer_id, asset_id), each in sorted(differences.items())
     ]  # fmt: skip
@@ -139,11 +142,11 @@ def add_results(
 _ADD_RESULTS = """
 INSERT INTO metering_backtestresult AS result (
     organization_id, run_id, replayed_at, id, customer_id, asset_id, charged, would_be, events,
-    unpriced, cost, uncosted
+    unpriced, cost, uncosted, charged_uncosted, would_be_uncosted
 )
 SELECT %s, %s, %s, counted.* FROM unnest(
     %s::uuid[], %s::uuid[], %s::uuid[], %s::numeric[], %s::numeric[], %s::bigint[], %s::bigint[],
-    %s::numeric[], %s::bigint[]
+    %s::numeric[], %s::bigint[], %s::numeric[], %s::numeric[]
 ) AS counted
 ON CONFLICT (organization_id, run_id, customer_id, asset_id) DO UPDATE
 SET charged = result.charged + excluded.charged,
@@ -153,5 +156,7 @@ SET charged = result.charged + excluded.charged,
     cost = CASE WHEN result.cost IS NULL THEN excluded.cost
         ELSE result.cost + coalesce(excluded.cost, 0) END,
     uncosted = result.uncosted + excluded.uncosted,
+    charged_uncosted = result.charged_uncosted + excluded.charged_uncosted,
+    would_be_uncosted = result.would_be_uncosted + excluded.would_be_uncosted,
     replayed_at = excluded.replayed_at
 """

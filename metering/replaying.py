@@ -123,6 +123,8 @@ class Difference:
     unpriced: int = 0
     cost: Decimal | None = None
     uncosted: int = 0
+    charged_uncosted: Decimal = ZERO
+    would_be_uncosted: Decimal = ZERO
 
 
 @dataclass(slots=True)
@@ -160,6 +162,13 @@ class Refusals:
         yield from sorted(self.by_reason.items(), key=lambda item: (-item[1][0], item[0]))
 
 
+def _by_asset(amounts: Iterable[Amount]) -> dict[str, Decimal]:
+    summed: dict[str, Decimal] = {}
+    for asset, amount in amounts:
+        summed[asset] = summed.get(asset, ZERO) + amount
+    return summed
+
+
 @dataclass(slots=True)
 class Comparison:
     """The differences that one customer's periods make, by asset code."""
@@ -178,20 +187,18 @@ class Comparison:
         cost: Amount | None = None,
     ) -> None:
         """Add an event; `would_be` is None for one that could not be priced."""
-        priced_in = set()
-        for asset, amount in charged:
-            self.of(asset).charged += amount
-            priced_in.add(asset)
-        if would_be is None:
-            for asset in priced_in:
-                self.of(asset).unpriced += 1
-        for asset, amount in would_be or ():
-            self.of(asset).would_be += amount
-            priced_in.add(asset)
-        for asset in priced_in:
-            self.of(asset).events += 1
+        before, after = _by_asset(charged), _by_asset(would_be or ())
+        for asset in before.keys() | after.keys():
+            difference = self.of(asset)
+            was, would = before.get(asset, ZERO), after.get(asset, ZERO)
+            difference.charged += was
+            difference.would_be += would
+            difference.events += 1
+            difference.unpriced += would_be is None
             if cost is None or cost.asset != asset:
-                self.of(asset).uncosted += 1
+                difference.uncosted += 1
+                difference.charged_uncosted += was
+                difference.would_be_uncosted += would
         if cost is not None:
             difference = self.of(cost.asset)
             difference.cost = (difference.cost or ZERO) + cost.amount

@@ -32,6 +32,8 @@ class Migration(migrations.Migration):
                 ('unpriced', models.BigIntegerField(default=0, help_text='Those without a price in the version.')),
                 ('cost', accounts.models.assets.AmountField(blank=True, decimal_places=12, help_text='What vendors took for the events, as far as it is known.', max_digits=38, null=True)),
                 ('uncosted', models.BigIntegerField(default=0, help_text='Events whose cost is not known.')),
+                ('charged_uncosted', accounts.models.assets.AmountField(decimal_places=12, default=0, help_text='What those were charged.', max_digits=38)),
+                ('would_be_uncosted', accounts.models.assets.AmountField(decimal_places=12, default=0, help_text='What those would have been charged.', max_digits=38)),
                 ('replayed_at', models.DateTimeField()),
             ],
             options={
@@ -126,7 +128,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='backtestresult',
-            constraint=models.CheckConstraint(condition=models.Q(('charged__lte', Decimal('100000000000000000000000000')), ('cost__lte', Decimal('100000000000000000000000000')), ('would_be__lte', Decimal('100000000000000000000000000'))), name='backtest_amounts_are_numbers'),
+            constraint=models.CheckConstraint(condition=models.Q(('charged__lte', Decimal('100000000000000000000000000')), ('charged_uncosted__lte', Decimal('100000000000000000000000000')), ('cost__lte', Decimal('100000000000000000000000000')), ('would_be__lte', Decimal('100000000000000000000000000')), ('would_be_uncosted__lte', Decimal('100000000000000000000000000'))), name='backtest_amounts_are_numbers'),
         ),
         same_tenant("metering_backtestrun", "plan_version_id", "pricing_planversion"),
         same_tenant("metering_backtestresult", "run_id", "metering_backtestrun"),

@@ -109,6 +109,8 @@ class BacktestResult(TenantModel):
         null=True, blank=True, help_text="What vendors took for the events, as far as it is known."
     )
     uncosted = models.BigIntegerField(default=0, help_text="Events whose cost is not known.")
+    charged_uncosted = AmountField(default=0, help_text="What those were charged.")
+    would_be_uncosted = AmountField(default=0, help_text="What those would have been charged.")
     replayed_at = models.DateTimeField()
 
     class Meta:
@@ -118,7 +120,14 @@ class BacktestResult(TenantModel):
                 fields=["organization", "run", "customer", "asset"],
                 name="one_backtest_result_per_customer_and_asset",
             ),
-            guards.not_nan("charged", "would_be", "cost", name="backtest_amounts_are_numbers"),
+            guards.not_nan(
+                "charged",
+                "would_be",
+                "cost",
+                "charged_uncosted",
+                "would_be_uncosted",
+                name="backtest_amounts_are_numbers",
+            ),
         ]
 
     def __str__(self) -> str:

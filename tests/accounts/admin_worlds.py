@@ -96,9 +96,7 @@ class Company:
         self._fill_agreements()
 
     def _fill_agreements(self) -> None:
-        coupon = CouponFactory.create(
-            organization=self.organization, code=f"{self.marker}-coupon"
-        )
+        coupon = CouponFactory.create(organization=self.organization, code=f"{self.marker}-coupon")
         self._keep(
             coupon,
             CouponRedemptionFactory.create(coupon=coupon, subscription=self.subscription),
