@@ -103,19 +103,28 @@ def compiled_plan(version_id: uuid.UUID) -> CompiledPlan:
     version = PlanVersion.objects.filter(id=version_id, state=VersionState.PUBLISHED).first()
     if version is None:
         raise NotPublished(str(version_id))
+    return read_plan(version)
+
+
+def read_plan(version: PlanVersion) -> CompiledPlan:
+    """Return a version as it is stored now, also a draft. Raises price_form.PriceInvalid."""
     prices = Price.objects.filter(plan_version=version).select_related("meter", "asset")
     return CompiledPlan(
-        version_id=version_id,
+        version_id=version.id,
         shortfall_policy=version.shortfall_policy,
         entitlements=tuple(rules_of(version)),
         floor=version.floor,
         prices=tuple(
-            CatalogPrice(
-                price_id=price.id,
-                asset_id=price.asset_id,
-                asset_code=price.asset.code,
-                compiled=compiled_price(price),
-            )
-            for price in prices.order_by("meter__code", "asset__code")
+            catalog_price(price) for price in prices.order_by("meter__code", "asset__code")
         ),
+    )
+
+
+def catalog_price(price: Price) -> CatalogPrice:
+    """Return a price, saved or not, with what is charged in it. Raises price_form.PriceInvalid."""
+    return CatalogPrice(
+        price_id=price.id,
+        asset_id=price.asset_id,
+        asset_code=price.asset.code,
+        compiled=compiled_price(price),
     )

@@ -44,6 +44,9 @@ from accounts.models import (
 from invoicing.models import Invoice, InvoiceLine, InvoiceState, NumberSeries
 from metering.models import (
     AlertFiring,
+    BacktestResult,
+    BacktestRun,
+    BacktestState,
     BillingPeriod,
     CapCounter,
     DeadLetter,
@@ -507,6 +510,46 @@ class DeadLetterFactory(DjangoModelFactory[DeadLetter]):
     properties = LazyFunction(dict)
     reason = "no_subscription"
     detail = "no subscribed customer has this external id"
+
+
+class BacktestRunFactory(DjangoModelFactory[BacktestRun]):
+    """A backtest of a draft, waiting."""
+
+    class Meta:
+        model = BacktestRun
+
+    class Params:
+        running = Trait(
+            state=BacktestState.RUNNING, started_at=NOW, events_total=200, events_done=50
+        )
+        done = Trait(
+            state=BacktestState.DONE,
+            started_at=NOW,
+            finished_at=NOW,
+            events_total=200,
+            events_done=200,
+        )
+        failed = Trait(state=BacktestState.FAILED, finished_at=NOW, error="The draft was changed.")
+
+    plan_version = SubFactory(PlanVersionFactory)
+    organization = SelfAttribute("plan_version.organization")
+    range_starts_at = SINCE
+    range_ends_at = NOW
+    requested_at = NOW
+
+
+class BacktestResultFactory(DjangoModelFactory[BacktestResult]):
+    class Meta:
+        model = BacktestResult
+
+    run = SubFactory(BacktestRunFactory, done=True)
+    organization = SelfAttribute("run.organization")
+    customer = SubFactory(CustomerFactory, organization=SelfAttribute("..organization"))
+    asset = SubFactory(AssetFactory, organization=SelfAttribute("..organization"))
+    charged = Decimal(10)
+    would_be = Decimal(12)
+    events = 3
+    replayed_at = NOW
 
 
 class SpendAlertFactory(DjangoModelFactory[SpendAlert]):
