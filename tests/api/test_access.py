@@ -50,6 +50,10 @@ NEEDED = {
     ("GET", "invoices"): READ,
     ("GET", "invoices/{invoice_id}"): READ,
     ("GET", "dead-letters"): READ,
+    ("GET", "backtests"): Scope.ADMIN,
+    ("POST", "backtests"): Scope.ADMIN,
+    ("GET", "backtests/{backtest_id}"): Scope.ADMIN,
+    ("GET", "backtests/{backtest_id}/customers"): Scope.ADMIN,
 }
 EVERY_OPERATION = pytest.mark.parametrize(("method", "template"), NEEDED)
 
@@ -58,6 +62,7 @@ def address(template: str) -> str:
     return template.format(
         external_id="nobody",
         invoice_id="00000000-0000-7000-8000-000000000000",
+        backtest_id="00000000-0000-7000-8000-000000000000",
         code="nothing",
         number=1,
     )

@@ -1,6 +1,7 @@
 """Two organizations with the same names for everything, one of them marked in every text it has."""
 
 import itertools
+from decimal import Decimal
 from typing import Any
 
 from django.apps import apps
@@ -15,6 +16,7 @@ from tests.clock import DAY, NOW
 from tests.factories import (
     AlertFiringFactory,
     AssetFactory,
+    BacktestResultFactory,
     CostPolicyFactory,
     CostRateFactory,
     CouponFactory,
@@ -141,6 +143,13 @@ def _furnished(slug: str) -> VideoWorld:
     CostRateFactory.create(meter=world.minutes, vendor=f"vendor-of-{slug}")
     alert = SpendAlertFactory.create(account=world.account)
     AlertFiringFactory.create(alert=alert)
+    BacktestResultFactory.create(
+        run__plan_version=draft,
+        run__refusals=[{"reason": slug, "detail": slug, "events": 1, "example": slug}],
+        customer=world.customer,
+        asset=world.usd,
+        charged=Decimal(AMOUNT),
+    )
     HoldFactory.create(account=world.account)
     _use(world)
     if slug == OURS:
