@@ -6,6 +6,7 @@ from accounts import api as accounts_api
 from invoicing import api as invoicing_api
 from metering.api import alerts as alerts_api
 from metering.api import backtests as backtests_api
+from metering.api import caps as caps_api
 from metering.api import events as events_api
 from metering.api import margins as margins_api
 from metering.api import overrides as overrides_api
@@ -26,6 +27,10 @@ urlpatterns = [
     path("customers/<str:external_id>", accounts_api.customer_detail, name="customer"),
     path("customers/<str:external_id>/balance", accounts_api.customer_balance, name="balance"),
     path("customers/<str:external_id>/grants", accounts_api.grant_list, name="grants"),
+    path("customers/<str:external_id>/caps", caps_api.cap_list, name="caps"),
+    path("customers/<str:external_id>/caps/<uuid:cap_id>", caps_api.cap_detail, name="cap"),
+    path("customers/<str:external_id>/stop", caps_api.stop_usage, name="stop-usage"),
+    path("customers/<str:external_id>/resume", caps_api.resume_usage, name="resume-usage"),
     path("customers/<str:external_id>/alerts", alerts_api.alert_list, name="alerts"),
     path(
         "customers/<str:external_id>/entitlements",

@@ -181,14 +181,14 @@ class CompiledPrice:
         self, rated: Rated, cell: Total, model: ChargeModel, period: Span
     ) -> None:
         """Refuse what could not be stored, now or when the period is charged."""
-        quantity = rated.quantity
-        if abs(quantity) > LARGEST or abs(cell.quantity + quantity) > LARGEST:
+        quantity, held = rated.quantity, cell.quantity + rated.quantity
+        if not (-LARGEST <= quantity <= LARGEST and -LARGEST <= held <= LARGEST):
             raise _too_large()
         if rated.before.pool_metered + rated.metered > self._room:
             raise _too_large()
         if not self.accrues:
             after = Total(
-                quantity=cell.quantity + quantity,
+                quantity=held,
                 billable=cell.billable + rated.billable,
                 events=cell.events + 1,
             )

@@ -48,12 +48,14 @@ from metering.models import (
     BacktestRun,
     BacktestState,
     BillingPeriod,
+    CapCounter,
     DeadLetter,
     DistinctValue,
     Event,
     PeriodCharge,
     RatedEvent,
     SpendAlert,
+    SpendCap,
     UsageTotal,
 )
 from pricing.models import (
@@ -583,6 +585,28 @@ class StoredAnswerFactory(DjangoModelFactory[StoredAnswer]):
     fingerprint = LazyFunction(uuid.uuid4)
     status = 201
     content = "{}"
+
+
+class SpendCapFactory(DjangoModelFactory[SpendCap]):
+    """100 USD a month."""
+
+    class Meta:
+        model = SpendCap
+
+    customer = SubFactory(CustomerFactory)
+    organization = SelfAttribute("customer.organization")
+    asset = SubFactory(AssetFactory, organization=SelfAttribute("..organization"))
+    limit = Decimal(100)
+
+
+class CapCounterFactory(DjangoModelFactory[CapCounter]):
+    class Meta:
+        model = CapCounter
+
+    cap = SubFactory(SpendCapFactory)
+    organization = SelfAttribute("cap.organization")
+    window_starts_at = _MARCH
+    used = Decimal(10)
 
 
 class NumberSeriesFactory(DjangoModelFactory[NumberSeries]):

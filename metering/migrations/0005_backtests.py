@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0003_stored_answers'),
-        ('metering', '0004_unused_period_may_be_repriced'),
+        ('metering', '0004_spend_caps'),
         ('pricing', '0005_costs'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]

@@ -8,6 +8,7 @@ from metering.models.backtests import (
     BacktestState,
 )
 from metering.models.billing_periods import BillingPeriod, UsageTotal
+from metering.models.caps import CapCounter, CapOwner, SpendCap
 from metering.models.events import DeadLetter, Event, RatedEvent
 from metering.models.period_charges import DistinctValue, PeriodCharge
 
@@ -18,11 +19,14 @@ __all__ = [
     "BacktestRun",
     "BacktestState",
     "BillingPeriod",
+    "CapCounter",
+    "CapOwner",
     "DeadLetter",
     "DistinctValue",
     "Event",
     "PeriodCharge",
     "RatedEvent",
     "SpendAlert",
+    "SpendCap",
     "UsageTotal",
 ]

@@ -38,6 +38,7 @@ class CouponForm(ChoosingForm):
         model = Coupon
         fields = [*_OFFER, *(name for name in _TERMS if name != "off")]
         labels = {"asset": "In", "duration": "Counts on", "duration_periods": "Number of bills"}
+        help_texts = {"percent": "25 for a quarter off.", "amount": ""}
 
 
 @admin.register(Coupon)
@@ -52,8 +53,8 @@ class CouponAdmin(TenantModelAdmin):
 
     def get_queryset(self, request: HttpRequest) -> models.QuerySet[Coupon]:
         """Count redemptions along the way."""
-        counted = super().get_queryset(request).annotate(times=models.Count("redemptions"))
-        return counted.order_by("code")
+        coupons_here: models.QuerySet[Coupon] = super().get_queryset(request)
+        return coupons_here.annotate(times=models.Count("redemptions")).order_by("code")
 
     @admin.display(description="Takes off")
     def takes_off(self, coupon: Coupon) -> str:

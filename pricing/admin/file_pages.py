@@ -1,78 +1,16 @@
 """Versions as files: taken away as CSV or JSON, edited, and brought back into a draft."""
 
 import json
-from collections.abc import Sequence
-from typing import Any
 
-from django import forms
 from django.http import HttpResponse, HttpResponseRedirect
 from django.utils import timezone
 
 from pricing import plan_export, plan_form, plan_import
 from pricing.admin import price_csv, price_files, price_imports
+from pricing.admin.file_forms import PriceFileForm
 from pricing.admin.text_tables import Mistake, TableInvalid
 from pricing.admin.version_pages import VersionPage
 from pricing.models import Price
-
-SIZE_MAX = 2 * 1024 * 1024
-_MISTAKES_SHOWN = 50
-
-
-class FileForm(forms.Form):
-    """A file, chosen or pasted."""
-
-    file = forms.FileField(
-        label="File",
-        required=False,
-        widget=forms.FileInput(attrs={"accept": ".csv,.json,text/csv,application/json"}),
-    )
-    text = forms.CharField(
-        label="Or its text",
-        required=False,
-        strip=False,
-        widget=forms.Textarea(
-            attrs={"rows": 6, "class": "lines", "wrap": "off", "spellcheck": "false"}
-        ),
-    )
-
-    def clean(self) -> dict[str, Any]:
-        """Read the file as text, into `content`."""
-        cleaned = super().clean() or self.cleaned_data
-        cleaned["content"] = self._content()
-        return cleaned
-
-    def _content(self) -> str:
-        file = self.cleaned_data.get("file")
-        if file is None:
-            text: str = self.cleaned_data.get("text", "")
-            if not text.strip():
-                self.add_error("file", "Choose a file, or paste its text.")
-            return text
-        if file.size > SIZE_MAX:
-            self.add_error("file", "The file has more than 2 MB.")
-            return ""
-        try:
-            return str(file.read().decode("utf-8-sig"))
-        except UnicodeDecodeError:
-            self.add_error("file", "The file is not text in UTF-8; save it as “CSV UTF-8”.")
-            return ""
-
-    def refuse(self, mistakes: Sequence[object]) -> None:
-        """Say what is wrong in the file, the first so many mistakes of it."""
-        shown = [str(mistake) for mistake in mistakes[:_MISTAKES_SHOWN]]
-        if len(mistakes) > len(shown):
-            shown.append(f"{len(mistakes) - len(shown)} more mistakes.")
-        self.add_error("file" if self.cleaned_data.get("file") else "text", shown)
-
-
-class PriceFileForm(FileForm):
-    """Prices for a draft, or a whole plan in place of the draft."""
-
-    replace_all = forms.BooleanField(
-        label="Remove prices that are not in the file",
-        required=False,
-        help_text="Otherwise they stay. A whole plan in JSON replaces all of the draft.",
-    )
 
 
 def show(page: VersionPage) -> HttpResponse:

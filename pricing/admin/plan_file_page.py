@@ -11,7 +11,7 @@ from django.utils import timezone
 from accounts.tenant_admin import TenantModelAdmin, taken_seat
 from pricing import plan_form, plan_import
 from pricing.admin import price_files
-from pricing.admin.file_pages import FileForm
+from pricing.admin.file_forms import FileForm
 from pricing.admin.text_tables import TableInvalid
 from pricing.models import PlanVersion
 

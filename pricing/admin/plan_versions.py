@@ -232,7 +232,9 @@ def _that_are_prices(prices: Iterable[Price]) -> list[Price]:
 def _kept_forms(formset: Any) -> Iterator[Any]:
     for form in formset.forms:
         is_blank = form.instance._state.adding and not form.has_changed()
-        if not is_blank and form not in formset.deleted_forms:
+        # Whether a form is to be deleted is only known once it was validated.
+        form.is_valid()
+        if not is_blank and not form.cleaned_data.get("DELETE"):
             yield form
 
 

@@ -19,6 +19,9 @@ from pricing.charge_models import Step, Usage
 from pricing.models import Meter, Price
 from pricing.rating import CompiledPrice, Span, Total, Totals
 
+# Places of figures in a working, which amounts are never taken from.
+_SHORT = Decimal("0.000001")
+
 
 class SampleEventForm(forms.Form):
     """An event to try prices on."""
@@ -193,13 +196,20 @@ def _quantity(quantity: Decimal, meter: Meter) -> str:
 
 def _step_line(step: Step, price: Price) -> StepLine:
     scale = price.asset.scale
-    shown = [
-        money.to_display(money.quantize(each), scale=places) if each else ""
-        for each, places in (
-            (step.units, 0), (step.unit_amount, scale), (step.flat_amount, scale),
-        )
-    ]  # fmt: skip
-    return StepLine(step.label, *shown, money.to_display(money.quantize(step.amount), scale=scale))
+    return StepLine(
+        step.label,
+        _shown(step.units, scale=0) if step.units else "",
+        _shown(step.unit_amount, scale=scale) if step.unit_amount else "",
+        _shown(step.flat_amount, scale=scale) if step.flat_amount else "",
+        _shown(step.amount, scale=scale),
+    )
+
+
+def _shown(number: Decimal, *, scale: int) -> str:
+    """Write a figure of a working; one that never ends is cut, and says so."""
+    short = number.quantize(_SHORT)
+    shown = money.to_display(short, scale=scale)
+    return shown if short == number else f"≈ {shown}"
 
 
 def _label(compiled: CompiledPrice, key: str) -> str:

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pricing import catalog, price_words, settling, version_changes
+from pricing import catalog, price_words, settling
 from pricing.admin import matrix_table
 from pricing.field_errors import FieldError
-from pricing.models import Meter, Price, Settle
+from pricing.models import Meter, Price, PriceOverride, Settle
 from pricing.price_form import PriceInvalid, check_against_meter, parse_definition
 from pricing.price_terms import PriceTerms
+from pricing.price_words import Words
 
 
 def mistakes_of(definition: Mapping[str, Any], meter: Meter, settle: str) -> list[FieldError]:
@@ -33,17 +34,17 @@ def reason_for_close(terms: PriceTerms, meter: Meter) -> str:
     return settling.reason_against_on_event(meter.aggregation, terms)
 
 
-def summary(price: Price) -> str:
+def summary(price: Price | PriceOverride) -> str:
     """Return a price in one line: what it charges, or how many prices by which attributes."""
     matrix = price.definition.get("matrix")
     try:
         terms = parse_definition(price.definition)
     except PriceInvalid:
         return "not a price yet"
-    words = version_changes.words_of(price)
+    words = Words(price.asset.code, price.asset.scale, price.meter.unit)
     if not matrix:
         return next(text for _, text in price_words.describe(terms, words))
-    names = " and ".join(map(matrix_table.name_of, matrix["dimensions"]))
+    names = ", ".join(map(matrix_table.name_of, matrix["dimensions"]))
     count = len(matrix["cells"])
     per = words.units(terms.conversion.unit_size)
     return f"{count} price{'s' if count > 1 else ''} by {names}, per {per}"

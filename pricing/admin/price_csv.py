@@ -103,7 +103,9 @@ def _rows_of(definition: Mapping[str, Any]) -> Iterator[dict[str, str]]:
     own = {name: definition[name] for name in charge_choices.MODEL_FIELDS if name in definition}
     if own or not matrix:
         yield from ({**terms, **row} for row in _charge_rows(own))
-    for cell in matrix["cells"] if matrix else ():
+    if not matrix:
+        return
+    for cell in matrix["cells"]:
         where = _where(cell["match"], matrix["dimensions"])
         fields = {name: each for name, each in cell.items() if name != "match"}
         charges = {CHARGES: str(fields.pop("charge_model", ""))}
@@ -309,12 +311,12 @@ def _charge(lines: Sequence[_Line], mistakes: list[Mistake]) -> dict[str, Any]:
         ]
         return charge | _filled(first, CHARGE_FIELDS)
     tiers = [
-        {"up_to": cell_texts.up_to(line.get("up_to"))} | _filled(line, _TIER[1:]) for line in lines
+        {**_filled(line, _TIER[1:]), "up_to": cell_texts.up_to(line.get("up_to"))} for line in lines
     ]
     return charge | {"tiers": tiers} | _filled(first, alike[1:])
 
 
-def _filled(line: _Line, names: Sequence[str]) -> dict[str, str]:
+def _filled(line: _Line, names: Sequence[str]) -> dict[str, Any]:
     return {
         name: line.get(name) if name == "amount_property" else cell_texts.amount(line.get(name))
         for name in names

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 
 from accounts.tenant_admin import TenantForm
 from pricing.admin import charge_choices, price_checks, price_fields
+from pricing.admin.form_fields import NumberField, TableField
 from pricing.admin.price_fields import FieldMistake, FieldsInvalid
 from pricing.models import Price
 
@@ -20,8 +21,8 @@ ROUNDINGS = [
 ]
 SCOPES = [("total", "The period's total"), ("event", "Each event on its own")]
 COUNTS = [
-    ("per_cell", "For each row of the table on its own"),
-    ("over_all_cells", "Over all rows together"),
+    ("per_cell", "Each row on its own"),
+    ("over_all_cells", "All rows together"),
 ]
 
 
@@ -32,32 +33,6 @@ class ChargeModelSelect(forms.RadioSelect):
         """Add the words about a charge model to its option."""
         option: dict[str, Any] = super().create_option(name, value, *args, **kwargs)
         return {**option, "choice": charge_choices.BY_CODE[str(value)]}
-
-
-class TableField(forms.CharField):
-    """A table as text, which the page turns into a grid; line breaks are plain either way."""
-
-    def __init__(self, *, grid: str, rows: int = 6, label: str, **kwargs: Any) -> None:
-        attrs = {
-            "rows": rows, "cols": 60, "class": "lines", "wrap": "off", "spellcheck": "false",
-            "data-grid": grid, "data-label": label,
-        }  # fmt: skip
-        widget = forms.Textarea(attrs=attrs)
-        super().__init__(widget=widget, required=False, label=label, **kwargs)
-
-    def to_python(self, value: Any) -> str:
-        """Return the text with plain line breaks."""
-        return str(super().to_python(value)).replace("\r\n", "\n")
-
-
-class NumberField(forms.CharField):
-    """A number, typed as people write it and read by the price form."""
-
-    def __init__(self, *, label: str, **kwargs: Any) -> None:
-        widget = forms.TextInput(
-            attrs={"inputmode": "decimal", "class": "amount", "size": 12, "autocomplete": "off"}
-        )
-        super().__init__(label=label, required=False, widget=widget, **kwargs)
 
 
 class PriceForm(TenantForm):

@@ -1,46 +1,25 @@
 """The price list of a version: many meters priced side by side, typed or pasted in one go."""
 
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlencode
 
-from django import forms
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpResponse, HttpResponseRedirect
 
 from accounts.models import Asset
 from pricing.admin import matrix_table, price_imports, price_list, text_tables
-from pricing.admin.price_forms import TableField
 from pricing.admin.price_imports import IncomingPrice
 from pricing.admin.price_list import PriceList
+from pricing.admin.price_list_form import PriceListForm
 from pricing.admin.text_tables import Mistake, TableInvalid
 from pricing.admin.version_pages import VersionPage
 from pricing.models import Aggregation, Meter, Price
-
-
-class PriceListForm(forms.Form):
-    """The list, and what meters it names that do not exist yet should count."""
-
-    prices = TableField(
-        grid="list",
-        rows=14,
-        label="Prices",
-        help_text="First columns: what tells the rows apart, such as model. Other columns: meters. "
-        "The row “per” says for how many units the prices of a column are, 1M for a million. "
-        "An empty place has no price: such events are refused. Write 0 for what is free.",
-    )
-    event_type = forms.CharField(
-        label="Event type of new meters",
-        required=False,
-        max_length=200,
-        widget=forms.TextInput(attrs={"class": "vTextField"}),
-        help_text="A column that is no meter yet becomes one that adds up the property of its own "
-        "name, input_tokens for example, in events of this type.",
-    )
 
 
 class Listed(NamedTuple):
@@ -72,8 +51,9 @@ class Listed(NamedTuple):
 def show(page: VersionPage) -> HttpResponse:
     """Show one list of a version, or write what was typed."""
     assets = list(Asset.objects.filter(organization=page.version.organization_id))
-    # In the order they were made, which is the order in which they were typed.
-    prices = list(page.version.prices.select_related("meter", "asset").order_by("id"))
+    # In the order in which the meters were made, which is the one they were first typed in.
+    stored = page.version.prices.select_related("meter", "asset")
+    prices = list(stored.order_by("meter__created_at", "meter__code"))
     lists = _lists(prices, assets)
     listed = _chosen(page, lists)
     form = _form(prices, listed)
@@ -217,8 +197,9 @@ def _incoming(page: VersionPage, typed: PriceList, listed: Listed) -> list[Incom
         if not column.places:
             mistakes.append(Mistake("has no price in any row.", 1, column.title))
         before = listed.prices.get(column.meter)
+        stored_terms = before.definition if before else None
         try:
-            definition = price_list.definition_of(typed, column, before and before.definition)
+            definition = price_list.definition_of(typed, column, stored_terms)
         except TableInvalid as invalid:
             mistakes += invalid.mistakes
             continue
@@ -228,7 +209,7 @@ def _incoming(page: VersionPage, typed: PriceList, listed: Listed) -> list[Incom
                 asset=listed.asset.code,
                 settle=before.settle if before else "",
                 definition=definition,
-                place=lambda path, reason, column=column: typed.mistake(column, path, reason),
+                place=functools.partial(typed.mistake, column),
             )
         )
     if mistakes:

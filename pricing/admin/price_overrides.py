@@ -1,6 +1,5 @@
 """Prices agreed with one customer, in the same form as the prices of a plan."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -92,7 +91,7 @@ class PriceOverrideAdmin(TenantModelAdmin):
         """Return the price in one line."""
         return price_checks.summary(override)
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Sequence[Any]:
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Ask for whom it is; the price has a form of its own below, or is said in words."""
         asked = ["customer", "plan", "meter", "asset", "settle"]
         return asked if self.has_change_permission(request, obj) else [*asked, "what_it_charges"]

@@ -10,6 +10,7 @@ from django import forms
 from django.core.exceptions import ValidationError
 
 from accounts.tenant_admin import TenantForm
+from pricing.admin.form_fields import LinesField
 from pricing.models import Entitlement, IncludedCredit, Meter, PlanVersion
 
 type Meaning = dict[str, tuple[str, set[str], Any]]
@@ -98,21 +99,6 @@ def arranged_terms(form: PlanVersionForm) -> dict[str, Any]:
 def _says_something(form: PlanVersionForm, names: list[str]) -> bool:
     amount = str(form[names[0]].value() or "0")
     return amount.strip("0.") != "" or any(form[name].errors for name in names)
-
-
-class LinesField(forms.Field):
-    """A list of texts, one on each line."""
-
-    widget = forms.Textarea(attrs={"rows": 4, "cols": 30, "class": "lines", "spellcheck": "false"})
-
-    def prepare_value(self, value: Any) -> Any:
-        """Write a list as lines; what somebody just typed stays as it is."""
-        return "\n".join(value) if isinstance(value, list) else value
-
-    def to_python(self, value: Any) -> list[str]:
-        """Read the lines, each text once."""
-        lines = (line.strip() for line in (value or "").splitlines())
-        return list(dict.fromkeys(line for line in lines if line))
 
 
 class IncludedCreditForm(ChoosingForm):

@@ -17,7 +17,7 @@ from accounts.burndown import Category
 from pricing import publication, subscriptions
 from pricing.models import PlanVersion
 from tests.browser.conftest import OpenContext, Site, sign_in, watch_console
-from tests.factories import CustomerFactory
+from tests.factories import CustomerFactory, MeterFactory
 from tests.worlds import VIDEO_PRICE
 
 pytestmark = pytest.mark.browser
@@ -90,9 +90,11 @@ def test_a_plan_is_made_by_paste_tried_published_and_charged(site: Site, page: P
     page.get_by_role("button", name="Save", exact=True).click()
     page.locator("#id_prices-0-meter").select_option(label="Video minutes")
     page.locator("#id_prices-0-asset").select_option(label="USD")
-    page.get_by_text("Different prices by model, speed, size").click()
-    paste(page, page.get_by_label("Name of column 1").last, CELLS)
-    expect(page.get_by_label("Row 3, price")).to_have_value("1000:1.20; 0.90")
+    price = page.locator("#prices-0")
+    price.get_by_text("Different prices by model, speed, size").click()
+    table = price.get_by_role("group", name="Prices by attribute")
+    paste(page, table.get_by_label("Name of column 1"), CELLS)
+    expect(table.get_by_label("Row 3, price")).to_have_value("1000:1.20; 0.90")
     page.get_by_label("Event type").fill("video.rendered")
     page.get_by_label("Properties").fill("minutes = 3\nspeed = fast\nmodel = aurora")
     # Nobody presses a button: the panel follows what is typed.
@@ -192,9 +194,10 @@ def test_what_went_wrong_is_undone(page: Page, draft: PlanVersion) -> None:
     expect(page.locator("#id_prices")).to_have_value(re.compile("standard +[|] 0.40"))
 
 
-def test_a_charge_model_shows_what_it_asks_for(page: Page, draft: PlanVersion) -> None:
+def test_a_charge_model_shows_what_it_asks_for(site: Site, page: Page, draft: PlanVersion) -> None:
+    MeterFactory.create(organization=site.world.organization, code="long", name="Long minutes")
     page.goto(f"/admin/pricing/planversion/{draft.pk}/change/")
-    page.get_by_role("link", name="Add another Price").click()
+    page.get_by_role("button", name="Add another Price").click()
     price = page.locator("#prices-1")
     expect(price.get_by_label("Price", exact=True)).to_be_visible()
     price.get_by_text("Graduated tiers").click()
@@ -203,9 +206,9 @@ def test_a_charge_model_shows_what_it_asks_for(page: Page, draft: PlanVersion) -
     for label, value in (("Row 2, up to", "1000"), ("Row 2, price of each", "0.01"),
                          ("Row 3, price of each", "0.008")):  # fmt: skip
         price.get_by_label(label).fill(value)
-    price.locator("select[name$='meter']").select_option(label="Video minutes")
+    price.locator("select[name$='meter']").select_option(label="Long minutes")
     price.locator("select[name$='asset']").select_option(label="USD")
-    page.locator("#id_prices-0-DELETE").check()
+    page.get_by_label("Delete").check()
     page.get_by_label("Properties").fill("minutes = 10")
     page.get_by_label("Usage so far in the period").fill("995")
     expect(page.locator("#preview-result")).to_contain_text("0.09 USD")
@@ -279,8 +282,7 @@ def test_every_page_of_a_version_fits_and_shuts_nobody_out(
         "/admin/pricing/coupon/add/", "/admin/pricing/priceoverride/add/",
     ):  # fmt: skip
         page.goto(address)
-        for fold in page.locator("details:not([open]) > summary:visible").all():
-            fold.click()
+        page.evaluate("document.querySelectorAll('details').forEach(fold => { fold.open = true })")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, address
         assert_accessible(page)
     assert console == []

@@ -19,9 +19,10 @@ def tiers(draw: st.DrawFn, main: str) -> list[dict[str, Any]]:
     bounds = sorted(draw(st.sets(st.integers(1, 10**6), max_size=3)))
     rows = []
     for bound in [*map(str, bounds), None]:
-        flat = {} if main == "flat_amount" else {"flat_amount": draw(SIZES)}
-        row = {"up_to": bound, main: draw(AMOUNTS)}
-        rows.append(row | (flat if draw(st.booleans()) else {}))
+        row: dict[str, Any] = {"up_to": bound, main: draw(AMOUNTS)}
+        if main != "flat_amount" and draw(st.booleans()):
+            row["flat_amount"] = draw(SIZES)
+        rows.append(row)
     return rows
 
 

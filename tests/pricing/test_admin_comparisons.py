@@ -1,5 +1,7 @@
 """Two versions side by side, in words and amounts."""
 
+from typing import Any
+
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -51,7 +53,7 @@ def test_differences_are_grouped_by_price_and_named() -> None:
 
 @pytest.mark.django_db
 class TestThePage:
-    def compare(self, browser: Client, version: PlanVersion, **asked: object) -> str:
+    def compare(self, browser: Client, version: PlanVersion, **asked: Any) -> str:
         address = reverse("admin:pricing_plan_compare", args=[version.plan_id])
         return browser.get(address, asked).content.decode()
 

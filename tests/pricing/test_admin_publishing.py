@@ -12,7 +12,7 @@ from accounts.models import Role, User
 from pricing import publication
 from pricing.models import PlanVersion, ScheduledChange, Settle
 from tests.accounts.admin_worlds import page, signed_in
-from tests.factories import CustomerFactory, MembershipFactory, PlanVersionFactory
+from tests.factories import CostRateFactory, CustomerFactory, MembershipFactory, PlanVersionFactory
 from tests.pricing.editor_forms import edit, price_fields, typed, version_page
 from tests.worlds import VIDEO_PRICE, VideoWorld
 
@@ -101,6 +101,16 @@ def test_what_settles_at_close_is_pointed_out(browser: Client, draft: PlanVersio
     draft.prices.update(settle=Settle.AT_CLOSE)
     text = browser.get(version_page(draft, "publish")).content.decode()
     assert "Charged when the period closes, not on each event: Video minutes in USD." in text
+
+
+def test_what_is_below_cost_is_pointed_out(
+    video: VideoWorld, browser: Client, draft: PlanVersion
+) -> None:
+    cost = {"charge_model": "per_unit", "unit_amount": "0.50"}
+    CostRateFactory.create(meter=video.minutes, definition=cost)
+    text = browser.get(version_page(draft, "publish")).content.decode()
+    assert "Below cost. video_minutes in USD, speed standard: 0.4 for each unit" in text
+    assert 'value="Publish' in text
 
 
 def test_problems_are_shown_instead_of_the_button(video: VideoWorld, browser: Client) -> None:

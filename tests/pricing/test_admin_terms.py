@@ -31,8 +31,12 @@ class TestFees:
         }  # fmt: skip
         assert send(browser, draft, fees).status_code == HTTPStatus.FOUND
         draft.refresh_from_db()
-        assert (draft.base_fee_amount, draft.base_fee_asset) == (20, video.usd)
-        assert (draft.seat_fee_amount, draft.included_seats, draft.trial_days) == (15, 1, 14)
+        assert (draft.base_fee_amount, draft.base_fee_asset) == (Decimal(20), video.usd)
+        assert (draft.seat_fee_amount, draft.included_seats, draft.trial_days) == (
+            Decimal(15),
+            1,
+            14,
+        )
 
     def test_a_fee_needs_its_asset(self, browser: Client, draft: PlanVersion) -> None:
         response = send(browser, draft, {"base_fee_amount": "20"})
@@ -65,7 +69,7 @@ class TestCredits:
     def test_credit_is_added(self, video: VideoWorld, browser: Client, draft: PlanVersion) -> None:
         send(browser, draft, self.credit(video, meters=["video_minutes"]))
         credit = draft.included_credits.get()
-        assert (credit.amount, credit.expires_after_days) == (500, 30)
+        assert (credit.amount, credit.expires_after_days) == (Decimal(500), 30)
         assert credit.meters == ["video_minutes"]
         # A limit means something only where something is left to roll over.
         assert credit.rollover_limit == 0
@@ -128,7 +132,9 @@ class TestCoupons:
         coupon = {"code": "HALF", "off": "percent", "percent": "50", "duration": "once"}
         browser.post(page(Coupon, "add"), {**coupon, "amount": "3", "duration_periods": "2"})
         made = Coupon.objects.get(code="HALF")
-        assert (made.percent, made.amount, made.asset, made.duration_periods) == (50, 0, None, None)
+        assert (made.percent, made.amount, made.asset, made.duration_periods) == (
+            Decimal(50), Decimal(0), None, None,
+        )  # fmt: skip
 
     def test_an_amount_for_some_bills(self, video: VideoWorld, browser: Client) -> None:
         coupon = {
@@ -137,7 +143,7 @@ class TestCoupons:
         }  # fmt: skip
         browser.post(page(Coupon, "add"), coupon)
         made = Coupon.objects.get(code="TEN")
-        assert (made.amount, made.asset, made.periods) == (10, video.usd, 3)
+        assert (made.amount, made.asset, made.periods) == (Decimal(10), video.usd, 3)
 
     def test_a_coupon_that_takes_nothing_off_is_refused(self, browser: Client) -> None:
         coupon = {"code": "NIL", "off": "amount", "amount": "0", "duration": "once"}
@@ -149,7 +155,9 @@ class TestCoupons:
         change = {"name": "New name", "percent": "99", "max_redemptions": "5"}
         browser.post(page(Coupon, "change", coupon.pk), change)
         coupon.refresh_from_db()
-        assert (coupon.name, coupon.percent, coupon.max_redemptions) == ("New name", 25, 5)
+        assert (coupon.name, coupon.percent, coupon.max_redemptions) == (
+            "New name", Decimal(25), 5,
+        )  # fmt: skip
 
     def test_one_is_redeemed_once(self, video: VideoWorld, browser: Client) -> None:
         coupon = CouponFactory.create(organization=video.organization)

@@ -33,6 +33,7 @@ from tests.factories import (
     PriceOverrideFactory,
     ScheduledChangeFactory,
     SpendAlertFactory,
+    SpendCapFactory,
 )
 from tests.guarded_tables import unguarded
 from tests.worlds import VideoWorld, open_video_world
@@ -54,7 +55,7 @@ _NAMES = {
     "external_id", "customer_external_id", "code", "event_type", "type", "quantity_property",
     "expression",
     "slug", "source", "cell", "series", "time_zone", "password", "prefix", "feature",
-    "property_name",
+    "property_name", "property_value", "bucket",
 }  # fmt: skip
 
 
@@ -151,6 +152,7 @@ def _furnished(slug: str) -> VideoWorld:
         charged=Decimal(AMOUNT),
     )
     HoldFactory.create(account=world.account)
+    SpendCapFactory.create(customer=world.customer, asset=world.usd, limit=Decimal(10**12))
     _use(world)
     if slug == OURS:
         _add_what_is_its_own(world)
