@@ -5,6 +5,7 @@ from django.urls import path
 from accounts import api as accounts_api
 from invoicing import api as invoicing_api
 from metering.api import alerts as alerts_api
+from metering.api import backtests as backtests_api
 from metering.api import caps as caps_api
 from metering.api import events as events_api
 from metering.api import margins as margins_api
@@ -21,8 +22,8 @@ app_name = "api"
 urlpatterns = [
     path("events", events_api.events, name="events"),
     path("events/<path:external_id>", events_api.event_detail, name="event"),
-    path("customers", customers_api.customer_list, name="customers"),
     path("quotes", quotes_api.quotes, name="quotes"),
+    path("customers", customers_api.customer_list, name="customers"),
     path("customers/<str:external_id>", accounts_api.customer_detail, name="customer"),
     path("customers/<str:external_id>/balance", accounts_api.customer_balance, name="balance"),
     path("customers/<str:external_id>/grants", accounts_api.grant_list, name="grants"),
@@ -54,6 +55,13 @@ urlpatterns = [
     path("cost-policy", costs_api.cost_policy, name="cost-policy"),
     path("cost-rates", costs_api.cost_rate_list, name="cost-rates"),
     path("cost-rates/<uuid:rate_id>", costs_api.cost_rate_detail, name="cost-rate"),
+    path("backtests", backtests_api.backtest_list, name="backtests"),
+    path("backtests/<uuid:backtest_id>", backtests_api.backtest_detail, name="backtest"),
+    path(
+        "backtests/<uuid:backtest_id>/customers",
+        backtests_api.backtest_customers,
+        name="backtest-customers",
+    ),
     path("margins", margins_api.margin_report, name="margins"),
     path("dead-letters", alerts_api.dead_letter_list, name="dead-letters"),
 ]

@@ -31,7 +31,7 @@ from metering.replaying import Amount, Comparison, Difference, Refusals, Replay
 from pricing import publication
 from pricing.aggregation import Unpriceable
 from pricing.bills import SampleEvent
-from pricing.models import PlanVersion
+from pricing.models import Plan, PlanVersion
 from pricing.publication import Problem
 from pricing.rating import Span
 
@@ -53,12 +53,36 @@ class VersionRefused(Exception):
         self.problems = problems
 
 
+class UnknownVersion(LookupError):
+    """The organization has no such plan, or the plan no such version; the message says which."""
+
+
 class TooManyRuns(Exception):
     """The organization has so many backtests waiting that another one has to wait with it."""
 
 
 class _VersionChanged(Exception):
     """The draft, or what was agreed beside it, is not what the run was asked for any more."""
+
+
+def find_version(*, organization_id: uuid.UUID, plan: str, number: int | None) -> PlanVersion:
+    """Return a version of the plan with this code, by default its draft or else its newest.
+
+    Raises UnknownVersion.
+    """
+    found = Plan.objects.filter(organization=organization_id, code=plan).first()
+    if found is None:
+        raise UnknownVersion("is not a plan of your organization")
+    versions = found.versions.select_related("plan")
+    if number is not None:
+        version = versions.filter(number=number).first()
+    else:
+        public = versions.filter(customer=None)
+        # "draft" comes before "published".
+        version = public.order_by("state", "-number").first()
+    if version is None:
+        raise UnknownVersion("the plan has no such version")
+    return version
 
 
 def request_backtest(
@@ -74,19 +98,12 @@ def request_backtest(
     """Write down that a backtest is wanted; `advance` does it.
 
     Without `customers` it is about those who were on the plan, with `everyone` about those who
-    were on any. Raises VersionRefused for a draft that could not be published as it is,
-    TooManyRuns, and ValueError for a range that ends before it starts.
+    were on any. Raises ValueError for a range that ends before it starts, and what `check` raises.
     """
     if range_ends_at <= range_starts_at:
         raise ValueError("a range ends after its start")
     with tenancy.transaction_for(plan_version.organization_id):
-        if plan_version.is_draft:
-            problems = publication.check(plan_version)
-            if problems:
-                raise VersionRefused(problems)
-        waiting = BacktestRun.objects.for_organization(plan_version.organization_id)
-        if waiting.filter(state__in=UNFINISHED).count() >= UNFINISHED_MAX:
-            raise TooManyRuns
+        check(plan_version)
         return BacktestRun.objects.create(
             organization_id=plan_version.organization_id,
             plan_version=plan_version,
@@ -98,6 +115,17 @@ def request_backtest(
             requested_by=by,
             requested_at=at,
         )
+
+
+def check(plan_version: PlanVersion) -> None:
+    """Raise VersionRefused for a draft that could not be published as it is, or TooManyRuns."""
+    if plan_version.is_draft:
+        problems = publication.check(plan_version)
+        if problems:
+            raise VersionRefused(problems)
+    runs = BacktestRun.objects.for_organization(plan_version.organization_id)
+    if runs.filter(state__in=UNFINISHED).count() >= UNFINISHED_MAX:
+        raise TooManyRuns
 
 
 def advance_all(*, at: dt.datetime) -> bool:

@@ -14,6 +14,7 @@ from tests.factories import (
     AlertFiringFactory,
     ApiKeyFactory,
     AssetFactory,
+    BacktestRunFactory,
     BillingPeriodFactory,
     CostRateFactory,
     CouponFactory,
@@ -120,6 +121,7 @@ class Company:
                 detail=self.marker,
             ),
             invoice,
+            BacktestRunFactory.create(plan_version=self.draft, error=self.marker),
         )
 
     def member(self, role: Role) -> User:

@@ -62,6 +62,10 @@ NEEDED = {
     ("GET", "invoices"): READ,
     ("GET", "invoices/{invoice_id}"): READ,
     ("GET", "dead-letters"): READ,
+    ("GET", "backtests"): Scope.ADMIN,
+    ("POST", "backtests"): Scope.ADMIN,
+    ("GET", "backtests/{backtest_id}"): Scope.ADMIN,
+    ("GET", "backtests/{backtest_id}/customers"): Scope.ADMIN,
 }
 EVERY_OPERATION = pytest.mark.parametrize(("method", "template"), NEEDED)
 
@@ -70,6 +74,7 @@ def address(template: str) -> str:
     nothing = "00000000-0000-7000-8000-000000000000"
     return template.format(
         external_id="nobody",
+        backtest_id=nothing,
         invoice_id=nothing,
         cap_id=nothing,
         rate_id=nothing,

@@ -16,6 +16,7 @@ from tests.clock import DAY, NOW
 from tests.factories import (
     AlertFiringFactory,
     AssetFactory,
+    BacktestResultFactory,
     CostPolicyFactory,
     CostRateFactory,
     CouponFactory,
@@ -143,6 +144,13 @@ def _furnished(slug: str) -> VideoWorld:
     CostRateFactory.create(meter=world.minutes, vendor=f"vendor-of-{slug}")
     alert = SpendAlertFactory.create(account=world.account)
     AlertFiringFactory.create(alert=alert)
+    BacktestResultFactory.create(
+        run__plan_version=draft,
+        run__refusals=[{"reason": slug, "detail": slug, "events": 1, "example": slug}],
+        customer=world.customer,
+        asset=world.usd,
+        charged=Decimal(AMOUNT),
+    )
     HoldFactory.create(account=world.account)
     SpendCapFactory.create(customer=world.customer, asset=world.usd, limit=Decimal(10**12))
     _use(world)
