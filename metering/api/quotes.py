@@ -161,7 +161,7 @@ def quotes(request: Request) -> Response:
 
 
 def _refusal(event: QuotedEvent) -> Response:
-    extra = {"id": event.external_id, "event_status": event.status, "reason": event.reason}
+    extra = {"id": event.external_id or None, "event_status": event.status, "reason": event.reason}
     problem = body(_UNPROCESSABLE, event.reason, event.detail, errors=event.errors, **extra)
     return Response(problem, status=_UNPROCESSABLE, content_type=CONTENT_TYPE)
 
@@ -187,7 +187,7 @@ def _rendered(quote: Quote) -> dict[str, Any]:
 
 def _event(event: QuotedEvent, names: Mapping[Any, str]) -> dict[str, Any]:
     rendered = {
-        "id": event.external_id,
+        "id": event.external_id or None,
         "status": event.status,
         "charges": charges_as_answered(event.charges),
         "prices": [_price(line) for line in event.lines],
