@@ -13,6 +13,7 @@ from accounts.burndown import Category
 from metering import event_drafts, quoting
 from metering.models import BillingPeriod, UsageTotal
 from metering.quoting import Quote, QuotedEvent, QuoteStatus
+from metering.subscribers import Subscribers
 from pricing.models import ShortfallPolicy
 from tests.api.tables import row_counts
 from tests.clock import DAY, NOW
@@ -37,10 +38,22 @@ class TestOneEvent:
     def test_it_is_priced_with_its_working(self, video: VideoWorld) -> None:
         event = quote_one(video, "2.5")
         [line] = event.lines
-        assert (event.status, line.amount, line.asset) == (QuoteStatus.QUOTED, 2.5, "USD")
-        assert (line.meter, line.cell, line.quantity) == ("video_minutes", '["fast"]', 2.5)
+        assert (event.status, line.amount, line.asset) == (
+            QuoteStatus.QUOTED,
+            Decimal("2.5"),
+            "USD",
+        )
+        assert (line.meter, line.cell, line.quantity) == (
+            "video_minutes",
+            '["fast"]',
+            Decimal("2.5"),
+        )
         [step] = line.steps
-        assert (step.units, step.unit_amount, step.amount) == (Decimal("2.5"), 1, Decimal("2.5"))
+        assert (step.units, step.unit_amount, step.amount) == (
+            Decimal("2.5"),
+            Decimal(1),
+            Decimal("2.5"),
+        )
 
     def test_its_charges_are_those_it_would_be_answered_with(self, video: VideoWorld) -> None:
         quoted = quote_one(video, "3")
@@ -53,7 +66,10 @@ class TestOneEvent:
         video.grant("2", category=Category.PROMOTIONAL, expires_at=NOW + DAY, name="Welcome")
         answer = quote(video, "3")
         draws = answer.events[0].draws
-        assert [(draw.category, draw.amount) for draw in draws] == [("promotional", 2), ("paid", 1)]
+        assert [(draw.category, draw.amount) for draw in draws] == [
+            ("promotional", Decimal(2)),
+            ("paid", Decimal(1)),
+        ]
         assert [answer.names[draw.grant_id] for draw in draws if draw.grant_id] == ["Welcome", ""]
 
     def test_beyond_the_balance_it_would_be_blocked_and_says_by_what(
@@ -74,8 +90,8 @@ class TestOneEvent:
         world = open_video_world(credit="10", policy=ShortfallPolicy.OVERDRAFT, overdraft_limit="5")
         event = quote_one(world, "12")
         assert [(draw.grant_id is None, draw.amount) for draw in event.draws] == [
-            (False, 10),
-            (True, 2),
+            (False, Decimal(10)),
+            (True, Decimal(2)),
         ]
         assert quote_one(world, "15.1").blocked_by is not None
 
@@ -83,7 +99,10 @@ class TestOneEvent:
         world = open_video_world(credit="10", policy=ShortfallPolicy.OVERAGE)
         answer = quote(world, "12")
         assert answer.events[0].lines[0].overage == 2
-        assert (answer.totals["USD"].overage, answer.totals["USD"].available) == (2, 0)
+        assert (answer.totals["USD"].overage, answer.totals["USD"].available) == (
+            Decimal(2),
+            Decimal(0),
+        )
 
     @pytest.mark.parametrize(
         ("fields", "reason"),
@@ -104,11 +123,16 @@ class TestOneEvent:
             organization_id=shop.organization.id, drafts=[shop.draft(tokens="25")], at=NOW
         )
         average, later = answer.events[0].lines
-        assert (later.amount, later.billable, later.settles_on_event) == (0, 20, False)
+        assert (later.amount, later.billable, later.settles_on_event) == (
+            Decimal(0),
+            Decimal(20),
+            False,
+        )
         # 10 at 1.10 and 10 at 0.70 plus 1 for entering; the first tier's 3 belong to the period.
         assert later.metered == Decimal(19)
         assert [step.amount for step in later.steps] == [Decimal(11), Decimal(8)]
-        assert (average.amount, average.metered, average.steps) == (0, 0, [])
+        assert average.amount == average.metered == 0
+        assert not average.steps
 
 
 class TestSeveralEvents:
@@ -134,7 +158,11 @@ class TestSeveralEvents:
         statuses = [event.status for event in answer.events]
         assert statuses == [QuoteStatus.QUOTED, QuoteStatus.BLOCKED, QuoteStatus.QUOTED]
         total = answer.totals["USD"]
-        assert (total.amount, total.refused, total.available) == (100, 50, 0)
+        assert (total.amount, total.refused, total.available) == (
+            Decimal(100),
+            Decimal(50),
+            Decimal(0),
+        )
 
     def test_an_invalid_one_has_its_own_answer(self, video: VideoWorld) -> None:
         drafts = [
@@ -207,7 +235,7 @@ def test_the_database_itself_refuses_a_quote_that_would_write(
 ) -> None:
     world = open_video_world()
     with monkeypatch.context() as patch:
-        patch.setattr(quoting.Subscribers, "looked_at", quoting.Subscribers.locked)
+        patch.setattr(Subscribers, "looked_at", Subscribers.locked)
         with pytest.raises(Exception, match="read-only transaction"):
             quote(world, "3")
     assert quote_one(world, "3").status == QuoteStatus.QUOTED
