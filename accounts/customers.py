@@ -58,3 +58,23 @@ def change_customer(customer: Customer, **facts: Any) -> Customer:
     with tenancy.transaction_for(customer.organization_id):
         customer.save(update_fields=sorted(facts))
     return customer
+
+
+def stop_usage(*, customer: Customer, at: dt.datetime) -> Customer:
+    """Let the customer use nothing new from now on; stopping again keeps the first moment.
+
+    New authorizations and events that need credit are refused; what runs already goes on.
+    """
+    return _set_stop(customer, since=customer.usage_stopped_at or at)
+
+
+def resume_usage(*, customer: Customer) -> Customer:
+    """Let the customer use things again."""
+    return _set_stop(customer, since=None)
+
+
+def _set_stop(customer: Customer, *, since: dt.datetime | None) -> Customer:
+    customer.usage_stopped_at = since
+    with tenancy.transaction_for(customer.organization_id):
+        customer.save(update_fields=["usage_stopped_at"])
+    return customer

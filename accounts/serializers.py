@@ -119,7 +119,10 @@ class CustomerSerializer(serializers.ModelSerializer[Customer]):
 
     class Meta:
         model = Customer
-        fields = ["external_id", "name", "email", "time_zone", "metadata", "created_at"]
+        fields = [
+            "external_id", "name", "email", "time_zone", "metadata", "usage_stopped_at",
+            "created_at",
+        ]  # fmt: skip
 
 
 class CustomerChange(StrictSerializer):

@@ -5,6 +5,8 @@ from django.urls import path
 from accounts import api as accounts_api
 from invoicing import api as invoicing_api
 from metering.api import alerts as alerts_api
+from metering.api import backtests as backtests_api
+from metering.api import caps as caps_api
 from metering.api import events as events_api
 from metering.api import margins as margins_api
 from metering.api import overrides as overrides_api
@@ -20,11 +22,15 @@ app_name = "api"
 urlpatterns = [
     path("events", events_api.events, name="events"),
     path("events/<path:external_id>", events_api.event_detail, name="event"),
-    path("customers", customers_api.customer_list, name="customers"),
     path("quotes", quotes_api.quotes, name="quotes"),
+    path("customers", customers_api.customer_list, name="customers"),
     path("customers/<str:external_id>", accounts_api.customer_detail, name="customer"),
     path("customers/<str:external_id>/balance", accounts_api.customer_balance, name="balance"),
     path("customers/<str:external_id>/grants", accounts_api.grant_list, name="grants"),
+    path("customers/<str:external_id>/caps", caps_api.cap_list, name="caps"),
+    path("customers/<str:external_id>/caps/<uuid:cap_id>", caps_api.cap_detail, name="cap"),
+    path("customers/<str:external_id>/stop", caps_api.stop_usage, name="stop-usage"),
+    path("customers/<str:external_id>/resume", caps_api.resume_usage, name="resume-usage"),
     path("customers/<str:external_id>/alerts", alerts_api.alert_list, name="alerts"),
     path(
         "customers/<str:external_id>/entitlements",
@@ -49,6 +55,13 @@ urlpatterns = [
     path("cost-policy", costs_api.cost_policy, name="cost-policy"),
     path("cost-rates", costs_api.cost_rate_list, name="cost-rates"),
     path("cost-rates/<uuid:rate_id>", costs_api.cost_rate_detail, name="cost-rate"),
+    path("backtests", backtests_api.backtest_list, name="backtests"),
+    path("backtests/<uuid:backtest_id>", backtests_api.backtest_detail, name="backtest"),
+    path(
+        "backtests/<uuid:backtest_id>/customers",
+        backtests_api.backtest_customers,
+        name="backtest-customers",
+    ),
     path("margins", margins_api.margin_report, name="margins"),
     path("dead-letters", alerts_api.dead_letter_list, name="dead-letters"),
 ]

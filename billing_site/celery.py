@@ -18,5 +18,6 @@ app.conf.beat_schedule = {
     "settle-due-grants": {"task": "metering.tasks.settle_due_grants", "schedule": 5.0},
     "close-due-periods": {"task": "invoicing.tasks.close_due_periods", "schedule": 5.0},
     "build-invoices": {"task": "invoicing.tasks.build_invoices", "schedule": 5.0},
+    "run-backtests": {"task": "metering.tasks.run_backtests", "schedule": 5.0},
     "self-check": {"task": "billing_site.tasks.check_ledger", "schedule": 300.0},
 }

@@ -15,12 +15,12 @@ from decimal import Decimal
 from django.db import IntegrityError, OperationalError
 
 from accounts import identifiers, ledger, tenancy
-from metering import alerts, event_rows, outcomes
+from metering import alerts, cap_counters, event_rows, outcomes
 from metering.event_drafts import EventDraft, InvalidDraft
 from metering.event_rows import Writes
 from metering.models import DeadLetter, Event
 from metering.outcomes import Outcome, Status
-from metering.subscribers import CannotPay, Paid, RatedPrice, Subscriber, Subscribers
+from metering.subscribers import Paid, RatedPrice, Refused, Subscriber, Subscribers
 from pricing import costs
 from pricing.aggregation import Unpriceable
 
@@ -134,10 +134,12 @@ class _Recording:
     def _rate_and_pay(self, draft: EventDraft) -> Outcome:
         subscriber = self.subscribers.of(draft)
         rated = self.subscribers.rate(draft, subscriber)
+        used = self.subscribers.used_with(rated, subscriber)
         try:
-            paid = subscriber.pay(rated, reference=draft.key, at=self.at)
-        except CannotPay as error:
-            return outcomes.blocked(draft, error.refusal)
+            permit = subscriber.permit(draft, rated, used=used, at=self.at)
+        except Refused as error:
+            return outcomes.blocked(draft, error.refusals)
+        paid = subscriber.pay(permit, reference=draft.key, at=self.at)
         self._note(draft, rated, subscriber, paid)
         return Outcome(external_id=draft.external_id, status=Status.RECORDED, charges=paid.charges)
 
@@ -206,6 +208,9 @@ class _Recording:
     def _write(self) -> int:
         books = self.subscribers.books.values()
         event_rows.write(self.writes, organization_id=self.organization_id, at=self.at)
+        cap_counters.write_cap_books(
+            self.subscribers.cap_books.values(), organization_id=self.organization_id
+        )
         firings = alerts.decide(books, organization_id=self.organization_id, at=self.at)
         ledger.post(books, at=self.at)
         return firings

@@ -10,15 +10,18 @@ belongs to no event and is not here.
 import datetime as dt
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, Self
 
-from django.db import connection
+from django.db import connection, transaction
 
-from accounts.models import Asset
+from accounts.models import Asset, Customer
 from accounts.money import ZERO
+from metering import margin_statements
+from metering.margin_statements import Attribute
 from pricing import cost_rates
+from pricing.models import Price
 
 DAYS_MAX = 366
 GROUPS_MAX = 4
@@ -84,17 +87,14 @@ class Figures:
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> Self:
-        """Read one row of the statement."""
-        events, revenue, cost, *others = values
-        return cls(
-            events=events,
-            revenue=revenue,
-            cost=cost,
-            unknown_cost_events=others[0],
-            unknown_cost_revenue=others[1],
-            elsewhere_events=others[2],
-            elsewhere_cost=others[3],
-        )
+        """Read one row of the statement, which has them in the order of the fields."""
+        names = (field.name for field in fields(cls))
+        return cls(**dict(zip(names, values, strict=True)))
+
+    def __add__(self, other: Self) -> Self:
+        """Return what both groups come to."""
+        names = (field.name for field in fields(self))
+        return type(self)(**{name: getattr(self, name) + getattr(other, name) for name in names})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,12 +129,22 @@ class Report:
 
 
 @dataclass(frozen=True, slots=True)
-class _Attribute:
-    """What rows are grouped by: its name, the SQL of it, and the property it reads."""
+class _Query:
+    """What the statements of one report share: whose events, and which prices they have met."""
 
-    name: str
-    sql: str
-    property: str = ""
+    parameters: dict[str, Any]
+    has_other_assets: bool
+
+    def run(self, sql: str, attributes: Sequence[Attribute]) -> list[tuple[Any, ...]]:
+        properties = {
+            **{f"name_{place}": each.property for place, each in enumerate(attributes)},
+            **{f"path_{place}": each.property.split(".") for place, each in enumerate(attributes)},
+        }
+        with transaction.atomic(), connection.cursor() as cursor:
+            # Many events are sorted here by their keys; the usual share of memory is for few.
+            cursor.execute("SET LOCAL work_mem = '64MB'")
+            cursor.execute(sql, {**self.parameters, **properties})
+            return list(cursor.fetchall())
 
 
 def report(
@@ -152,44 +162,89 @@ def report(
     policy = cost_rates.policy_of(organization_id)
     if policy is None:
         raise NoCostAsset
-    parameters = {
-        "organization": organization_id,
-        "asset": policy.asset_id,
-        "start": dt.datetime.combine(start, dt.time(), tzinfo=dt.UTC),
-        "end": dt.datetime.combine(end, dt.time(), tzinfo=dt.UTC),
-        "limit": ROWS_MAX + 2,
-        **{f"name_{place}": each.property for place, each in enumerate(attributes)},
-        **{f"path_{place}": each.property.split(".") for place, each in enumerate(attributes)},
-    }
-    (total, *rows), others = (
-        _run(_margins_sql(attributes), parameters),
-        _run(_other_revenue_sql(attributes), parameters),
-    )
-    if max(len(rows), len(others)) > ROWS_MAX:
+    query = _query(organization_id, policy.asset_id, start, end)
+    found = query.run(margin_statements.margins(attributes), attributes)
+    others = []
+    if query.has_other_assets:
+        others = query.run(margin_statements.other_revenue(attributes), attributes)
+    if max(len(found), len(others)) > ROWS_MAX:
         raise TooManyRows
-    names = tuple(each.name for each in attributes)
-    width = len(names)
+    group_of = _Groups(organization_id, attributes)
+    rows = [Row(group=group_of(row), figures=Figures.of(row[len(attributes) :])) for row in found]
+    if any(each.name == "meter" for each in attributes):
+        # An event has a row with each of its meters, so the rows add up to more than all events.
+        [all_events] = query.run(margin_statements.margins(()), ())
+        total = Figures.of(all_events)
+    else:
+        total = sum((row.figures for row in rows), Figures())
     return Report(
         asset=policy.asset,
         start=start,
         end=end,
-        group_by=names,
-        total=Figures.of(total[width + 1 :]),
-        rows=[Row(group=_group(names, row), figures=Figures.of(row[width + 1 :])) for row in rows],
-        other_revenue=[_other_revenue(names, row) for row in others],
+        group_by=tuple(each.name for each in attributes),
+        total=total,
+        rows=sorted(rows, key=lambda row: _place(row.group)),
+        other_revenue=sorted(
+            (_other_revenue(group_of(row), row[len(attributes) :]) for row in others),
+            key=lambda other: (_place(other.group), other.asset),
+        ),
     )
 
 
-def _group(names: Sequence[str], row: Sequence[Any]) -> Group:
-    return dict(zip(names, row, strict=False))
+def _query(organization_id: uuid.UUID, asset_id: uuid.UUID, start: dt.date, end: dt.date) -> _Query:
+    prices = list(
+        Price.objects.filter(organization=organization_id)
+        .order_by()
+        .values_list("id", "meter__code", "asset_id", "asset__code")
+    )
+    compared = [(price_id, meter) for price_id, meter, asset, _ in prices if asset == asset_id]
+    others = [(price_id, meter, code) for price_id, meter, asset, code in prices
+              if asset != asset_id]  # fmt: skip
+    parameters = {
+        "organization": organization_id,
+        "start": dt.datetime.combine(start, dt.time(), tzinfo=dt.UTC),
+        "end": dt.datetime.combine(end, dt.time(), tzinfo=dt.UTC),
+        "limit": ROWS_MAX + 1,
+        "prices": [price_id for price_id, _ in compared],
+        "meters": [meter for _, meter in compared],
+        "other_prices": [price_id for price_id, _, _ in others],
+        "other_meters": [meter for _, meter, _ in others],
+        "other_assets": [code for _, _, code in others],
+    }
+    return _Query(parameters, has_other_assets=bool(others))
 
 
-def _other_revenue(names: Sequence[str], row: Sequence[Any]) -> OtherRevenue:
-    asset, events, revenue = row[len(names) :]
-    return OtherRevenue(group=_group(names, row), asset=asset, events=events, revenue=revenue)
+class _Groups:
+    """Reads the group of a row; customers are named by their external ids."""
+
+    def __init__(self, organization_id: uuid.UUID, attributes: Sequence[Attribute]) -> None:
+        self._names = [each.name for each in attributes]
+        self._customers: dict[str, str] = {}
+        if "customer" in self._names:
+            customers = Customer.objects.filter(organization=organization_id)
+            self._customers = {
+                str(customer_id): external_id
+                for customer_id, external_id in customers.values_list("id", "external_id")
+            }
+
+    def __call__(self, row: Sequence[Any]) -> Group:
+        group: Group = dict(zip(self._names, row, strict=False))
+        if "customer" in group:
+            group["customer"] = self._customers[str(group["customer"])]
+        return group
 
 
-def _attributes(group_by: Sequence[str]) -> list[_Attribute]:
+def _place(group: Group) -> list[tuple[bool, str]]:
+    """Return where a group stands: by its values in order, what has none last."""
+    return [(value is None, value or "") for value in group.values()]
+
+
+def _other_revenue(group: Group, values: Sequence[Any]) -> OtherRevenue:
+    asset, events, revenue = values
+    return OtherRevenue(group=group, asset=asset, events=events, revenue=revenue)
+
+
+def _attributes(group_by: Sequence[str]) -> list[Attribute]:
     if not 1 <= len(group_by) <= GROUPS_MAX:
         raise ReportInvalid("group_by", f"must name 1 to {GROUPS_MAX} attributes")
     if len(set(group_by)) != len(group_by):
@@ -197,14 +252,14 @@ def _attributes(group_by: Sequence[str]) -> list[_Attribute]:
     return [_attribute(name, place) for place, name in enumerate(group_by)]
 
 
-def _attribute(name: str, place: int) -> _Attribute:
+def _attribute(name: str, place: int) -> Attribute:
     match name:
         case "customer":
-            return _Attribute(name, "customer.external_id")
+            return Attribute(name, "event.customer_id::text")
         case "day":
-            return _Attribute(name, "(event.occurred_at AT TIME ZONE 'UTC')::date::text")
+            return Attribute(name, "(event.occurred_at AT TIME ZONE 'UTC')::date::text")
         case "meter":
-            return _Attribute(name, "line.meter")
+            return Attribute(name, "line.meter")
     named = name.removeprefix(_PROPERTY_PREFIX)
     if name != "model" and not name.startswith(_PROPERTY_PREFIX):
         raise ReportInvalid(
@@ -216,117 +271,7 @@ def _attribute(name: str, place: int) -> _Attribute:
         reason = f"names a property of 1 to {PROPERTY_LENGTH_MAX} characters, none of them NUL"
         raise ReportInvalid("group_by", reason)
     # Like everywhere, a name with dots is first a name and then a way into objects.
-    path = f"event.properties #>> %(path_{place})s::text[]"
-    value = (
-        f"coalesce(event.properties ->> %(name_{place})s::text, {path})" if "." in named else path
-    )
-    return _Attribute(name, f"left({value}, {_VALUE_LENGTH_MAX})", named)
-
-
-def _run(sql: str, parameters: dict[str, Any]) -> list[tuple[Any, ...]]:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
-        return list(cursor.fetchall())
-
-
-# `earned` is what an event was charged, by asset and meter; `revenue` what of it is in the asset of
-# costs, and whether the event is compared there.
-_EVENTS = """
-WITH event AS MATERIALIZED (
-    SELECT key, customer_id, occurred_at, properties, cost_amount, cost_parts
-    FROM metering_event
-    WHERE organization_id = %(organization)s
-        AND occurred_at >= %(start)s AND occurred_at < %(end)s
-),
-earned AS MATERIALIZED (
-    SELECT rated.event_key AS key, price.asset_id, meter.code AS meter, sum(rated.amount) AS amount
-    FROM event
-    JOIN metering_ratedevent rated
-        ON rated.organization_id = %(organization)s AND rated.event_key = event.key
-    JOIN pricing_price price
-        ON price.organization_id = rated.organization_id AND price.id = rated.price_id
-    JOIN pricing_meter meter
-        ON meter.organization_id = price.organization_id AND meter.id = price.meter_id
-    GROUP BY 1, 2, 3
-),
-revenue AS (
-    SELECT key, bool_or(asset_id = %(asset)s) AS is_compared,
-        sum(amount) FILTER (WHERE asset_id = %(asset)s) AS amount
-    FROM earned GROUP BY key
-)"""
-
-_LINE_PER_EVENT = """,
-line AS (
-    SELECT event.key, coalesce(revenue.is_compared, true) AS is_compared,
-        coalesce(revenue.amount, 0) AS revenue, event.cost_amount AS cost
-    FROM event LEFT JOIN revenue USING (key)
-)"""
-
-_LINE_PER_METER = """,
-line AS (
-    SELECT part.key, part.meter, coalesce(revenue.is_compared, true) AS is_compared,
-        sum(part.revenue) AS revenue, sum(part.cost) AS cost
-    FROM (
-        SELECT key, meter, amount AS revenue,
-            CASE WHEN event.cost_amount IS NOT NULL THEN 0 END AS cost
-        FROM earned JOIN event USING (key) WHERE asset_id = %(asset)s
-        UNION ALL
-        SELECT event.key, cost.meter, 0, cost.amount::numeric
-        FROM event, jsonb_each_text(event.cost_parts) AS cost (meter, amount)
-    ) part
-    LEFT JOIN revenue USING (key)
-    GROUP BY 1, 2, 3
-)"""
-
-_FIGURES = """
-    count(*) FILTER (WHERE is_compared AND cost IS NOT NULL),
-    coalesce(sum(revenue) FILTER (WHERE is_compared AND cost IS NOT NULL), 0),
-    coalesce(sum(cost) FILTER (WHERE is_compared), 0),
-    count(*) FILTER (WHERE is_compared AND cost IS NULL),
-    coalesce(sum(revenue) FILTER (WHERE is_compared AND cost IS NULL), 0),
-    count(*) FILTER (WHERE NOT is_compared),
-    coalesce(sum(cost) FILTER (WHERE NOT is_compared), 0)
-"""
-
-
-def _margins_sql(attributes: Sequence[_Attribute]) -> str:
-    by_meter = any(each.name == "meter" for each in attributes)
-    figures = _FIGURES.replace("count(*)", "count(DISTINCT key)") if by_meter else _FIGURES
-    columns = ", ".join(f"{each.sql} AS group_{n}" for n, each in enumerate(attributes))
-    groups = ", ".join(f"group_{n}" for n, _ in enumerate(attributes))
-    line = _LINE_PER_METER if by_meter else _LINE_PER_EVENT
-    # Beside the groups, one row for all events: what a sum over meters could not tell.
-    return f"""{_EVENTS}{line}
-    SELECT {groups}, grouping(group_0) = 1 AS is_total, {figures}
-    FROM (
-        SELECT {columns}, line.*
-        FROM line
-        JOIN event USING (key)
-        JOIN accounts_customer customer
-            ON customer.organization_id = %(organization)s AND customer.id = event.customer_id
-    ) grouped
-    GROUP BY GROUPING SETS (({groups}), ())
-    ORDER BY is_total DESC, {groups}
-    LIMIT %(limit)s
-    """  # noqa: S608
-
-
-def _other_revenue_sql(attributes: Sequence[_Attribute]) -> str:
-    columns = ", ".join(f"{each.sql} AS group_{n}" for n, each in enumerate(attributes))
-    groups = ", ".join(f"group_{n}" for n, _ in enumerate(attributes))
-    return f"""{_EVENTS}
-    SELECT {groups}, asset, count(DISTINCT key), sum(amount)
-    FROM (
-        SELECT {columns}, asset.code AS asset, line.key, line.amount
-        FROM earned line
-        JOIN event USING (key)
-        JOIN accounts_customer customer
-            ON customer.organization_id = %(organization)s AND customer.id = event.customer_id
-        JOIN accounts_asset asset
-            ON asset.organization_id = %(organization)s AND asset.id = line.asset_id
-        WHERE line.asset_id <> %(asset)s
-    ) grouped
-    GROUP BY {groups}, asset
-    ORDER BY {groups}, asset
-    LIMIT %(limit)s
-    """  # noqa: S608
+    value = f"event.properties ->> %(name_{place})s::text"
+    if "." in named:
+        value = f"coalesce({value}, event.properties #>> %(path_{place})s::text[])"
+    return Attribute(name, f"left({value}, {_VALUE_LENGTH_MAX})", named)

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from accounts import ledger, money
-from accounts.books import InsufficientCredit
 from metering.event_drafts import EventDraft, FieldError, InvalidDraft
+from metering.refusals import Refusal
 from pricing.catalog import CatalogPrice
 from pricing.rating import Rated
 
@@ -33,6 +33,7 @@ class Outcome:
     detail: str = ""
     errors: Sequence[FieldError] = ()
     needed: dict[str, str] = field(default_factory=dict)
+    refusals: Sequence[dict[str, str]] = ()
 
 
 def invalid(draft: InvalidDraft) -> Outcome:
@@ -60,15 +61,16 @@ def repeated(
     )
 
 
-def blocked(draft: EventDraft, refusal: InsufficientCredit) -> Outcome:
-    """Answer an event the customer cannot pay."""
-    needed, available = money.to_wire(refusal.needed), money.to_wire(refusal.available)
+def blocked(draft: EventDraft, refusals: Sequence[Refusal]) -> Outcome:
+    """Answer an event that may not go ahead; the first refusal is the binding one."""
+    binding = refusals[0].to_wire()
     return Outcome(
         external_id=draft.external_id,
         status=Status.BLOCKED,
-        reason="insufficient_credit",
-        detail=f"The event costs {needed} and {available} is available; nothing was recorded.",
-        needed={"needed": needed, "available": available},
+        reason=binding.pop("reason"),
+        detail=binding.pop("detail"),
+        needed=binding,
+        refusals=[refusal.to_wire() for refusal in refusals],
     )
 
 

@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
-from accounts import money, tenancy
+from accounts import tenancy
 from accounts.books import Book
 from accounts.models import CreditGrant
 from accounts.money import ZERO
 from metering.event_drafts import EventDraft, FieldError, InvalidDraft
-from metering.subscribers import CannotPay, RatedPrice, Subscriber, Subscribers
+from metering.refusals import Refusal
+from metering.subscribers import RatedPrice, Refused, Subscriber, Subscribers
 from pricing.aggregation import Unpriceable
 from pricing.charge_models import Step
 
@@ -66,15 +67,6 @@ class Draw:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shortfall:
-    """Why an event would be blocked: it needs more of `asset` than there is."""
-
-    asset: str
-    needed: Decimal
-    available: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class QuotedEvent:
     """The answer for one event. `charges` and `draws` are there when it can be paid."""
 
@@ -83,10 +75,15 @@ class QuotedEvent:
     lines: Sequence[Line] = ()
     charges: Sequence[dict[str, str]] = ()
     draws: Sequence[Draw] = ()
-    blocked_by: Shortfall | None = None
+    refusals: Sequence[Refusal] = ()
     reason: str = ""
     detail: str = ""
     errors: Sequence[FieldError] = ()
+
+    @property
+    def blocked_by(self) -> Refusal | None:
+        """What stands in the way first, if anything does."""
+        return self.refusals[0] if self.refusals else None
 
 
 @dataclass(slots=True)
@@ -164,10 +161,12 @@ class _Quoting:
         books = _books_by_asset(subscriber, rated)
         entered = {asset: len(book.entries) for asset, book in books.items()}
         try:
-            paid = subscriber.pay(rated, reference=draft.key, at=self.at)
-        except CannotPay as error:
+            used = self.subscribers.used_with(rated, subscriber)
+            permit = subscriber.permit(draft, rated, used=used, at=self.at)
+        except Refused as error:
             self._refuse(rated, books)
-            return _blocked(draft, rated, error)
+            return _blocked(draft, rated, error.refusals)
+        paid = subscriber.pay(permit, reference=draft.key, at=self.at)
         for price, each in rated:
             totals = self.subscribers.totals(subscriber.period.id, price.price_id)
             totals.add(each, overage=paid.overages[price.price_id])
@@ -247,16 +246,14 @@ def _draws(asset: str, book: Book, entered: dict[str, int]) -> Iterable[Draw]:
             )
 
 
-def _blocked(draft: EventDraft, rated: Iterable[RatedPrice], error: CannotPay) -> QuotedEvent:
-    needed, available = error.refusal.needed, error.refusal.available
+def _blocked(
+    draft: EventDraft, rated: Iterable[RatedPrice], refusals: Sequence[Refusal]
+) -> QuotedEvent:
     return QuotedEvent(
         status=QuoteStatus.BLOCKED,
         external_id=draft.external_id,
         lines=_lines(rated, {}),
-        blocked_by=Shortfall(asset=error.asset, needed=needed, available=available),
-        reason="insufficient_credit",
-        detail=(
-            f"The event costs {money.to_wire(needed)} {error.asset} and "
-            f"{money.to_wire(available)} is available."
-        ),
+        refusals=refusals,
+        reason=refusals[0].reason,
+        detail=refusals[0].detail,
     )

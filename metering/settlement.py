@@ -30,7 +30,7 @@ def settle(
         return []
     by_asset: dict[uuid.UUID, list[PeriodCharge]] = defaultdict(list)
     meters: dict[uuid.UUID, str] = {}
-    for price, charge in _due(period):
+    for price, charge in due(period):
         meters[price.price_id] = price.compiled.meter.code
         by_asset[price.asset_id].append(_row(period, price, charge))
     for asset_id, rows in by_asset.items():
@@ -47,7 +47,8 @@ def settle(
     return PeriodCharge.objects.bulk_create(row for rows in by_asset.values() for row in rows)
 
 
-def _due(period: BillingPeriod) -> list[tuple[CatalogPrice, period_charges.PeriodCharge]]:
+def due(period: BillingPeriod) -> list[tuple[CatalogPrice, period_charges.PeriodCharge]]:
+    """Return what a period's end adds to what its events were charged, as it stands now."""
     held = event_rows.read_totals(organization_id=period.organization_id, period_ids=[period.id])
     plan = catalog.compiled_plan(period.plan_version_id)
     span = Span(period.starts_at, period.ends_at)

@@ -7,19 +7,23 @@ of the customer. Both move in memory as events are charged; nothing here writes.
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
 from accounts import ledger
 from accounts.books import Book, InsufficientCredit
 from accounts.models import CreditAccount
-from metering import billing_periods, event_rows, outcomes
+from metering import billing_periods, cap_counters, event_rows, outcomes, refusals
+from metering.cap_counters import Capped
 from metering.event_drafts import EventDraft
 from metering.event_rows import TotalsKey
 from metering.models import BillingPeriod
-from pricing import catalog
+from metering.refusals import Reason, Refusal
+from metering.spend_caps import CapBook, Counted, Use
+from pricing import catalog, entitlements
 from pricing.aggregation import Unpriceable
 from pricing.catalog import CatalogPrice, CompiledPlan
 from pricing.models import ShortfallPolicy, Subscription
@@ -33,13 +37,12 @@ class RatedPrice(NamedTuple):
     rated: Rated
 
 
-class CannotPay(Exception):
-    """The customer cannot pay the event's part in `asset`, a code. Nothing was changed."""
+class Refused(Exception):
+    """The work may not go ahead; `refusals` say why, the binding one first. Nothing was changed."""
 
-    def __init__(self, asset: str, refusal: InsufficientCredit) -> None:
-        super().__init__(f"{asset}: {refusal}")
-        self.asset = asset
-        self.refusal = refusal
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        super().__init__("; ".join(refusal.detail for refusal in refusals))
+        self.refusals = refusals
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,14 @@ class Paid:
     overages: dict[uuid.UUID, Decimal] = field(default_factory=dict)
 
 
+class Permit(NamedTuple):
+    """What an event that may go ahead takes: parts of each asset, and counts of spend caps."""
+
+    charged: dict[uuid.UUID, list[RatedPrice]]
+    parts: dict[uuid.UUID, list[ledger.Part]]
+    counted: list[Counted]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscriber:
     """What an event needs to know of its customer; `books` by asset id."""
@@ -58,31 +69,104 @@ class Subscriber:
     plan: CompiledPlan
     period: BillingPeriod
     books: dict[uuid.UUID, Book]
+    is_stopped: bool = False
+    caps: CapBook | None = None
 
-    def pay(self, rated: Sequence[RatedPrice], *, reference: uuid.UUID, at: dt.datetime) -> Paid:
-        """Debit each asset an event is charged in, all or none. Raises CannotPay."""
-        by_asset: dict[uuid.UUID, list[RatedPrice]] = {}
+    @property
+    def overage_allowed(self) -> bool:
+        """Whether what no credit covers is invoiced instead of refused."""
+        return self.plan.shortfall_policy == ShortfallPolicy.OVERAGE
+
+    def permit(
+        self,
+        draft: EventDraft,
+        rated: Sequence[RatedPrice],
+        *,
+        used: Mapping[str, Decimal],
+        at: dt.datetime,
+    ) -> Permit:
+        """Decide whether an event may go ahead. Raises Refused with every reason against it.
+
+        `used` is what the period would hold of each meter, by code, with this event in it.
+        """
+        charged: dict[uuid.UUID, list[RatedPrice]] = {}
         for each in rated:
-            by_asset.setdefault(each.price.asset_id, []).append(each)
+            charged.setdefault(each.price.asset_id, []).append(each)
         parts = {
-            asset_id: [ledger.Part(p.compiled.meter.code, each.amount) for p, each in charged]
-            for asset_id, charged in by_asset.items()
+            asset_id: [ledger.Part(p.compiled.meter.code, each.amount) for p, each in of_asset]
+            for asset_id, of_asset in charged.items()
         }
-        overage_allowed = self.plan.shortfall_policy == ShortfallPolicy.OVERAGE
-        if not overage_allowed:
-            for asset_id, charged in by_asset.items():
-                try:
-                    self.books[asset_id].check(parts[asset_id], at=at)
-                except InsufficientCredit as refusal:
-                    raise CannotPay(charged[0].price.asset_code, refusal) from refusal
+        counted, found = self._capped(draft, rated)
+        found += self._not_entitled(draft, used)
+        if not self.overage_allowed:
+            found += self._lacking(charged, parts, at=at)
+            # Usage that is invoiced anyway tells of work that was done, and is never stopped.
+            found += [refusals.of_stop()] if self.is_stopped else []
+        if found:
+            raise Refused(refusals.in_order(found))
+        return Permit(charged, parts, counted)
+
+    def _capped(
+        self, draft: EventDraft, rated: Sequence[RatedPrice]
+    ) -> tuple[list[Counted], list[Refusal]]:
+        if self.caps is None:
+            return [], []
+        codes = {price.asset_id: price.asset_code for price, _ in rated}
+        uses = [
+            Use(price.asset_id, price.compiled.meter.code, each.quantity, each.amount)
+            for price, each in rated
+        ]
+        counted, refused = self.caps.check(draft.properties, uses)
+        return counted, [
+            refusals.of_cap(
+                each, asset=codes.get(each.cap.asset_id, "") if each.cap.asset_id else ""
+            )
+            for each in refused
+        ]
+
+    def _not_entitled(self, draft: EventDraft, used: Mapping[str, Decimal]) -> list[Refusal]:
+        found = entitlements.refusal(self.plan.entitlements, properties=draft.properties, used=used)
+        if found is None:
+            return []
+        detail = f"{found.detail[:1].upper()}{found.detail[1:]}."
+        return [Refusal(reason=Reason(found.reason), detail=detail, limit=found.feature)]
+
+    def _lacking(
+        self,
+        charged: Mapping[uuid.UUID, Sequence[RatedPrice]],
+        parts: Mapping[uuid.UUID, Sequence[ledger.Part]],
+        *,
+        at: dt.datetime,
+    ) -> list[Refusal]:
+        found = []
+        for asset_id, asset_parts in parts.items():
+            try:
+                self.books[asset_id].check(asset_parts, at=at)
+            except InsufficientCredit as error:
+                found.append(
+                    refusals.of_credit(
+                        asset=charged[asset_id][0].price.asset_code,
+                        needed=error.needed,
+                        available=error.available,
+                    )
+                )
+        return found
+
+    def pay(self, permit: Permit, *, reference: uuid.UUID, at: dt.datetime) -> Paid:
+        """Debit each asset a permitted event is charged in, and count it towards its caps."""
         paid = Paid()
-        for asset_id, charged in by_asset.items():
+        for asset_id, charged in permit.charged.items():
             debit = self.books[asset_id].debit(
-                parts=parts[asset_id], reference=reference, at=at, overage_allowed=overage_allowed
+                parts=permit.parts[asset_id],
+                reference=reference,
+                at=at,
+                overage_allowed=self.overage_allowed,
             )
             prices = [price.price_id for price, _ in charged]
             paid.overages.update(zip(prices, debit.overage, strict=True))
             paid.charges.append(outcomes.charge(charged, debit))
+        if self.caps is not None:
+            self.caps.use(permit.counted)
         return paid
 
 
@@ -101,6 +185,7 @@ class Subscribers:
         self._by_external_id: dict[str, Subscriber] = {}
         self._totals: dict[TotalsKey, Totals] = {}
         self.books: dict[uuid.UUID, Book] = {}
+        self.cap_books: Mapping[uuid.UUID, CapBook] = {}
 
     @classmethod
     def locked(
@@ -152,6 +237,15 @@ class Subscribers:
             if price.compiled.meter.counts(draft.properties)
         ]
 
+    def used_with(self, rated: Sequence[RatedPrice], subscriber: Subscriber) -> dict[str, Decimal]:
+        """Return what the period would hold of each meter, by code, with these rated events."""
+        used: dict[str, Decimal] = {}
+        for price, each in rated:
+            held = self.totals(subscriber.period.id, price.price_id).pool.quantity
+            code = price.compiled.meter.code
+            used[code] = max(used.get(code, held), held + each.quantity)
+        return used
+
     def totals(self, period_id: uuid.UUID, price_id: uuid.UUID) -> Totals:
         """Return what a price holds in a period; adding to it counts an event."""
         return self._totals.setdefault((period_id, price_id), Totals())
@@ -192,12 +286,31 @@ class Subscribers:
             .select_related("customer", "plan_version")
         )
         periods = read_periods(subscriptions, at=self._at)
+        self.cap_books = cap_counters.read_cap_books(
+            organization_id=self._organization_id,
+            customers=[
+                Capped(
+                    each.customer_id,
+                    ZoneInfo(each.customer.time_zone),
+                    periods[each.id].starts_at,
+                )
+                for each in subscriptions
+            ],
+            at=self._at,
+        )
         for subscription in subscriptions:
+            plan = catalog.compiled_plan(periods[subscription.id].plan_version_id)
+            books = books_of[subscription.customer_id]
+            for book in books.values():
+                # Who owed on a former plan kept its line; this plan may allow less.
+                book.floor = max(book.floor, plan.floor)
             self._by_external_id[subscription.customer.external_id] = Subscriber(
                 id=subscription.customer_id,
-                plan=catalog.compiled_plan(periods[subscription.id].plan_version_id),
+                plan=plan,
                 period=periods[subscription.id],
-                books=books_of[subscription.customer_id],
+                books=books,
+                is_stopped=subscription.customer.usage_stopped_at is not None,
+                caps=self.cap_books.get(subscription.customer_id),
             )
         self._totals = event_rows.read_totals(
             organization_id=self._organization_id,

@@ -1,25 +1,37 @@
 """Background work of metering. Each task finds its work in the database and may run twice."""
 
+from typing import Any
+
 import structlog
 from celery import shared_task
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from metering import alerts, sweeping
+from metering import alerts, backtests, sweeping
 
 log = structlog.get_logger(__name__)
 
 
 def wake_delivery() -> None:
-    """Ask a worker to deliver alerts now.
+    """Ask a worker to deliver alerts now."""
+    _wake(deliver_alerts)
 
-    The firings are rows, so nothing is lost when the broker is away: the next beat finds them,
-    and the request that came this far must not fail for it.
+
+def wake_backtests() -> None:
+    """Ask a worker to go on with backtests now."""
+    _wake(run_backtests)
+
+
+def _wake(task: Any) -> None:
+    """Send a task its message.
+
+    What is to be done is in rows, so nothing is lost when the broker is away: the next beat finds
+    them, and the request that came this far must not fail for it.
     """
     try:
-        deliver_alerts.apply_async(retry=False)
+        task.apply_async(retry=False)
     except OperationalError as error:
-        log.warning("broker not reached, alerts wait for the next beat", error=str(error))
+        log.warning("broker not reached, work waits for the next beat", error=str(error))
 
 
 @shared_task
@@ -32,3 +44,10 @@ def deliver_alerts() -> int:
 def settle_due_grants() -> int:
     """Book grants that became effective or expired."""
     return sweeping.settle_due_grants(at=timezone.now())
+
+
+@shared_task
+def run_backtests() -> None:
+    """Do a slice of each backtest, and let others have a turn before the next one."""
+    if backtests.advance_all(at=timezone.now()):
+        wake_backtests()

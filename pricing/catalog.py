@@ -2,13 +2,15 @@
 compiled once is right for as long as the process lives."""
 
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from decimal import Decimal
 from functools import lru_cache
 from typing import cast
 
 from pricing import expressions, filters
 from pricing.aggregation import AggregationName, MeterSpec, WeightedBy
+from pricing.entitlements import Kind, Rule
 from pricing.models import CostRate, PlanVersion, Price, Settle, VersionState
 from pricing.rating import CompiledPrice, compile_price
 
@@ -29,11 +31,16 @@ class CatalogPrice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledPlan:
-    """All prices of one published version."""
+    """All prices of one published version, and what its entitlements allow.
+
+    `floor` is how low a balance may go on it.
+    """
 
     version_id: uuid.UUID
     shortfall_policy: str
+    floor: Decimal
     prices: tuple[CatalogPrice, ...]
+    entitlements: tuple[Rule, ...] = ()
 
     def prices_for(self, event_type: str) -> Collection[CatalogPrice]:
         """Return the prices whose meter counts events of this type."""
@@ -77,23 +84,47 @@ def compiled_price(price: Price) -> CompiledPrice:
     )
 
 
+def rules_of(version: PlanVersion) -> Iterator[Rule]:
+    """Yield the entitlements of a version as they are checked."""
+    for row in version.entitlements.select_related("meter"):
+        yield Rule(
+            feature=row.feature,
+            kind=cast("Kind", row.kind),
+            property_name=row.property_name,
+            allowed_values=frozenset(row.allowed_values),
+            meter=row.meter.code if row.meter is not None else "",
+            limit=row.limit_per_period,
+        )
+
+
 @lru_cache(maxsize=10_000)
 def compiled_plan(version_id: uuid.UUID) -> CompiledPlan:
     """Return a published plan version, compiled. Raises NotPublished."""
     version = PlanVersion.objects.filter(id=version_id, state=VersionState.PUBLISHED).first()
     if version is None:
         raise NotPublished(str(version_id))
+    return read_plan(version)
+
+
+def read_plan(version: PlanVersion) -> CompiledPlan:
+    """Return a version as it is stored now, also a draft. Raises price_form.PriceInvalid."""
     prices = Price.objects.filter(plan_version=version).select_related("meter", "asset")
     return CompiledPlan(
-        version_id=version_id,
+        version_id=version.id,
         shortfall_policy=version.shortfall_policy,
+        entitlements=tuple(rules_of(version)),
+        floor=version.floor,
         prices=tuple(
-            CatalogPrice(
-                price_id=price.id,
-                asset_id=price.asset_id,
-                asset_code=price.asset.code,
-                compiled=compiled_price(price),
-            )
-            for price in prices.order_by("meter__code", "asset__code")
+            catalog_price(price) for price in prices.order_by("meter__code", "asset__code")
         ),
+    )
+
+
+def catalog_price(price: Price) -> CatalogPrice:
+    """Return a price, saved or not, with what is charged in it. Raises price_form.PriceInvalid."""
+    return CatalogPrice(
+        price_id=price.id,
+        asset_id=price.asset_id,
+        asset_code=price.asset.code,
+        compiled=compiled_price(price),
     )

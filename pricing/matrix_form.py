@@ -57,6 +57,7 @@ def _read_dimensions(reader: Reader) -> list[Dimension]:
             dimensions.append(dimension)
     if len({dimension.name for dimension in dimensions}) != len(dimensions):
         reader.fail("dimensions", "must name different properties")
+        return []
     return dimensions if len(dimensions) == len(source) else []
 
 

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from django.db.models import F, OuterRef, Q, QuerySet, Subquery, UUIDField
 from django.db.models.functions import Coalesce
 
-from accounts import ledger
+from accounts import credit_lines, ledger
 from accounts.models import CreditAccount
 from pricing import versions
 from pricing.models import Plan, PlanVersion, ScheduledChange, Subscription
@@ -153,6 +153,11 @@ def apply(
     if change.plan_version.billing_interval != subscription.plan_version.billing_interval:
         zone = ZoneInfo(subscription.customer.time_zone)
         subscription.anchor_date = starts_at.astimezone(zone).date()
+    credit_lines.move_floor(
+        customer=subscription.customer,
+        assets=versions.assets_of(change.plan_version),
+        floor=change.plan_version.floor,
+    )
     subscription.plan_version = change.plan_version
     subscription.save(update_fields=["plan_version", "anchor_date"])
     return True

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from django.db import IntegrityError, transaction
 
-from accounts import customers, ledger, tenancy
+from accounts import credit_lines, customers, ledger, tenancy
 from accounts.models import Customer, Organization
 from pricing import coupons, private_versions, versions
 from pricing.models import Coupon, Plan, PlanVersion, Subscription
@@ -56,11 +56,15 @@ def subscribe(
     AlreadySubscribed, private_versions.OverrideRefused and coupons.NotRedeemable.
     """
     zone = ZoneInfo(customer.time_zone)
+    public = plan_version.public
     with tenancy.transaction_for(customer.organization_id):
-        versions.lock_plan(plan_version.plan)
-        version = private_versions.version_for(customer=customer, base=plan_version.public, at=at)
-        for asset in versions.assets_of(version):
-            ledger.open_account(customer=customer, asset=asset, floor=version.floor)
+        # Accounts before the plan, as everywhere. A private version has the assets of the public.
+        assets = list(versions.assets_of(public))
+        for asset in assets:
+            ledger.open_account(customer=customer, asset=asset, floor=public.floor)
+        credit_lines.move_floor(customer=customer, assets=assets, floor=public.floor)
+        versions.lock_plan(public.plan)
+        version = private_versions.version_for(customer=customer, base=public, at=at)
         with _one_at_a_time(customer):
             subscription = Subscription.objects.create(
                 organization_id=customer.organization_id,

@@ -44,13 +44,18 @@ from accounts.models import (
 from invoicing.models import Invoice, InvoiceLine, InvoiceState, NumberSeries
 from metering.models import (
     AlertFiring,
+    BacktestResult,
+    BacktestRun,
+    BacktestState,
     BillingPeriod,
+    CapCounter,
     DeadLetter,
     DistinctValue,
     Event,
     PeriodCharge,
     RatedEvent,
     SpendAlert,
+    SpendCap,
     UsageTotal,
 )
 from pricing.models import (
@@ -507,6 +512,46 @@ class DeadLetterFactory(DjangoModelFactory[DeadLetter]):
     detail = "no subscribed customer has this external id"
 
 
+class BacktestRunFactory(DjangoModelFactory[BacktestRun]):
+    """A backtest of a draft, waiting."""
+
+    class Meta:
+        model = BacktestRun
+
+    class Params:
+        running = Trait(
+            state=BacktestState.RUNNING, started_at=NOW, events_total=200, events_done=50
+        )
+        done = Trait(
+            state=BacktestState.DONE,
+            started_at=NOW,
+            finished_at=NOW,
+            events_total=200,
+            events_done=200,
+        )
+        failed = Trait(state=BacktestState.FAILED, finished_at=NOW, error="The draft was changed.")
+
+    plan_version = SubFactory(PlanVersionFactory)
+    organization = SelfAttribute("plan_version.organization")
+    range_starts_at = SINCE
+    range_ends_at = NOW
+    requested_at = NOW
+
+
+class BacktestResultFactory(DjangoModelFactory[BacktestResult]):
+    class Meta:
+        model = BacktestResult
+
+    run = SubFactory(BacktestRunFactory, done=True)
+    organization = SelfAttribute("run.organization")
+    customer = SubFactory(CustomerFactory, organization=SelfAttribute("..organization"))
+    asset = SubFactory(AssetFactory, organization=SelfAttribute("..organization"))
+    charged = Decimal(10)
+    would_be = Decimal(12)
+    events = 3
+    replayed_at = NOW
+
+
 class SpendAlertFactory(DjangoModelFactory[SpendAlert]):
     class Meta:
         model = SpendAlert
@@ -540,6 +585,28 @@ class StoredAnswerFactory(DjangoModelFactory[StoredAnswer]):
     fingerprint = LazyFunction(uuid.uuid4)
     status = 201
     content = "{}"
+
+
+class SpendCapFactory(DjangoModelFactory[SpendCap]):
+    """100 USD a month."""
+
+    class Meta:
+        model = SpendCap
+
+    customer = SubFactory(CustomerFactory)
+    organization = SelfAttribute("customer.organization")
+    asset = SubFactory(AssetFactory, organization=SelfAttribute("..organization"))
+    limit = Decimal(100)
+
+
+class CapCounterFactory(DjangoModelFactory[CapCounter]):
+    class Meta:
+        model = CapCounter
+
+    cap = SubFactory(SpendCapFactory)
+    organization = SelfAttribute("cap.organization")
+    window_starts_at = _MARCH
+    used = Decimal(10)
 
 
 class NumberSeriesFactory(DjangoModelFactory[NumberSeries]):

@@ -186,7 +186,8 @@ class Shop:
     def _meter(self, name: str) -> Meter:
         if name not in self.meters:
             dish = MENU[name]
-            self.meters[name] = MeterFactory.create(
+            known = Meter.objects.filter(organization=self.organization, code=name).first()
+            self.meters[name] = known or MeterFactory.create(
                 organization=self.organization,
                 code=name,
                 event_type=EVENT_TYPE,
@@ -202,9 +203,15 @@ def open_shop(
     *,
     policy: ShortfallPolicy = ShortfallPolicy.BLOCK,
     overdraft_limit: str = "0",
+    also: dict[str, Dish] | None = None,
+    organization: Organization | None = None,
 ) -> Shop:
-    """Open a company that sells what is named of the menu, and subscribe one customer."""
-    organization = OrganizationFactory.create()
+    """Open a company that sells what is named of the menu, and subscribe one customer.
+
+    `also` names meters of the menu that are sold otherwise; in an `organization` that exists, the
+    plan is another one beside those there are.
+    """
+    organization = organization or OrganizationFactory.create()
     plan = PlanFactory.create(organization=organization)
     version = PlanVersionFactory.create(
         plan=plan, shortfall_policy=policy, overdraft_limit=Decimal(overdraft_limit)
@@ -218,7 +225,7 @@ def open_shop(
         plan=plan,
         plan_version=version,
     )
-    shop._price(version, {name: MENU[name] for name in names})
+    shop._price(version, {name: MENU[name] for name in names} | (also or {}))
     shop.plan_version = publication.publish(version=version, by=None, at=SINCE)
     shop.subscribe()
     return shop

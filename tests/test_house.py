@@ -33,10 +33,13 @@ DOMAIN_MODULES = (
     "metering/plan_changes.py",
     "pricing/publication.py",
     "pricing/subscriptions.py",
+    "pricing/cost_rates.py",
+    "pricing/vendor_prices.py",
     "metering/ingestion.py",
     "metering/billing_periods.py",
     "metering/alerts.py",
     "metering/sweeping.py",
+    "metering/margins.py",
     "invoicing/closing.py",
     "invoicing/numbering.py",
 )

@@ -5,7 +5,7 @@ Made through the product's own functions, so that everything in a world is true 
 
 import datetime as dt
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -17,7 +17,7 @@ from metering import event_drafts, ingestion
 from metering.event_drafts import EventDraft, InvalidDraft
 from metering.outcomes import Outcome
 from pricing import publication, subscriptions
-from pricing.models import Meter, PlanVersion, ShortfallPolicy
+from pricing.models import Meter, PlanVersion, Settle, ShortfallPolicy
 from tests.clock import NOW, SINCE
 from tests.factories import (
     AssetFactory,
@@ -66,6 +66,10 @@ class VideoWorld:
     def minutes_of(self, speed: str, minutes: str, **fields: Any) -> EventDraft:
         """An event of so many minutes."""
         return self.event(properties={"minutes": minutes, "speed": speed}, **fields)
+
+    def used(self, **properties: Any) -> EventDraft:
+        """An event with these properties."""
+        return self.event(properties=properties)
 
     def record(
         self, *drafts: EventDraft | InvalidDraft, at: dt.datetime = NOW
@@ -123,6 +127,38 @@ def open_video_world(
         plan_version=publication.publish(version=draft, by=None, at=SINCE),
         credit=credit,
         **customer,
+    )
+
+
+def open_world_selling(
+    *prices: Mapping[str, Any],
+    credit: str = "100",
+    policy: ShortfallPolicy = ShortfallPolicy.OVERAGE,
+) -> VideoWorld:
+    """Open a company that sells at these prices, and subscribe a customer with `credit` USD.
+
+    A price is its definition, with `settle` and a `meter` of these fields beside it when they
+    differ from a sum of the property `units` that is charged on events.
+    """
+    organization = OrganizationFactory.create()
+    usd = AssetFactory.create(organization=organization)
+    draft = PlanVersionFactory.create(plan__organization=organization, shortfall_policy=policy)
+    for number, price in enumerate(prices):
+        definition = dict(price)
+        settle = definition.pop("settle", Settle.ON_EVENT)
+        fields = {"code": f"usage_{number}", "quantity_property": "units"}
+        meter = MeterFactory.create(
+            organization=organization, **(fields | definition.pop("meter", {}))
+        )
+        PriceFactory.create(
+            plan_version=draft, meter=meter, asset=usd, settle=settle, definition=definition
+        )
+    return _with_customer(
+        organization=organization,
+        usd=usd,
+        minutes=meter,
+        plan_version=publication.publish(version=draft, by=None, at=SINCE),
+        credit=credit,
     )
 
 

@@ -36,6 +36,9 @@ class Customer(TenantModel):
     email = models.EmailField(blank=True)
     time_zone = models.CharField(max_length=64, default="UTC", validators=[validate_time_zone])
     metadata = models.JSONField(default=dict, blank=True)
+    usage_stopped_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Since when nothing new may be used."
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:

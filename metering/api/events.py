@@ -117,9 +117,19 @@ def _refusal(outcome: Outcome) -> Response:
     code = CODES[outcome.status]
     extra = {"id": outcome.external_id, "event_status": outcome.status, "reason": outcome.reason}
     problem = body(
-        code, outcome.reason, outcome.detail, errors=outcome.errors, **extra, **outcome.needed
+        code,
+        outcome.reason,
+        outcome.detail,
+        errors=outcome.errors,
+        **extra,
+        **outcome.needed,
+        **_all_refusals(outcome),
     )
     return Response(problem, status=code, content_type=CONTENT_TYPE)
+
+
+def _all_refusals(outcome: Outcome) -> dict[str, Any]:
+    return {"refusals": list(outcome.refusals)} if outcome.refusals else {}
 
 
 def _record_batch(organization: Organization, data: dict[str, Any]) -> Response:
@@ -186,6 +196,7 @@ def _rendered(outcome: Outcome) -> dict[str, Any]:
         rendered
         | {"reason": outcome.reason, "detail": outcome.detail, "errors": errors}
         | outcome.needed
+        | _all_refusals(outcome)
     )
 
 

@@ -20,6 +20,7 @@ from metering import event_drafts, quoting
 from metering.api.serializers import (
     ChargeSerializer,
     EventDraftSchema,
+    RefusalSerializer,
     StepSerializer,
     charges_as_answered,
 )
@@ -93,14 +94,6 @@ class DrawSerializer(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField(allow_null=True)
 
 
-class ShortfallSerializer(serializers.Serializer[Any]):
-    """What an event would need and there is not."""
-
-    asset = serializers.CharField()
-    needed = AmountField()
-    available = AmountField()
-
-
 class QuotedEventSerializer(serializers.Serializer[Any]):
     """The answer for one event."""
 
@@ -109,7 +102,8 @@ class QuotedEventSerializer(serializers.Serializer[Any]):
     charges = ChargeSerializer(many=True, help_text="As recording would answer them.")
     prices = QuotedPriceSerializer(many=True)
     draws = DrawSerializer(many=True, help_text="The grants that would pay, in burn order.")
-    blocked_by = ShortfallSerializer(allow_null=True)
+    blocked_by = RefusalSerializer(allow_null=True, help_text="What stands in the way first.")
+    refusals = RefusalSerializer(many=True)
     reason = serializers.CharField(required=False)
     detail = serializers.CharField(required=False)
     errors = serializers.ListField(  # type: ignore[assignment]
@@ -192,7 +186,6 @@ def _rendered(quote: Quote) -> dict[str, Any]:
 
 
 def _event(event: QuotedEvent, names: Mapping[Any, str]) -> dict[str, Any]:
-    blocked_by = event.blocked_by
     rendered = {
         "id": event.external_id,
         "status": event.status,
@@ -209,12 +202,8 @@ def _event(event: QuotedEvent, names: Mapping[Any, str]) -> dict[str, Any]:
             }
             for draw in event.draws
         ],
-        "blocked_by": blocked_by
-        and {
-            "asset": blocked_by.asset,
-            "needed": money.to_wire(blocked_by.needed),
-            "available": money.to_wire(blocked_by.available),
-        },
+        "blocked_by": event.refusals[0].to_wire() if event.refusals else None,
+        "refusals": [refusal.to_wire() for refusal in event.refusals],
     }
     if not event.reason:
         return rendered

@@ -1,14 +1,26 @@
 """The shapes of the events API, as answered and as documented."""
 
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from accounts.money import to_wire
 from accounts.serializers import AmountField, StrictSerializer, TextField
 from metering import explanations
-from metering.models import AlertFiring, DeadLetter, Event, RatedEvent, SpendAlert
+from metering.models import (
+    AlertFiring,
+    CapOwner,
+    DeadLetter,
+    Event,
+    RatedEvent,
+    SpendAlert,
+    SpendCap,
+)
+from metering.refusals import Reason
+from metering.spend_caps import Window
 
 
 class EventDraftSchema(serializers.Serializer[Any]):
@@ -50,6 +62,17 @@ def charges_as_answered(charges: Sequence[dict[str, str]]) -> list[dict[str, str
     return [{name: charge[name] for name in fields} for charge in charges]
 
 
+class RefusalSerializer(serializers.Serializer[Any]):
+    """One reason why work may not go ahead; the binding one comes first."""
+
+    reason = serializers.ChoiceField(choices=[str(reason) for reason in Reason])
+    detail = serializers.CharField()
+    asset = serializers.CharField(required=False)
+    limit = serializers.CharField(required=False)
+    needed = AmountField(required=False)
+    available = AmountField(required=False)
+
+
 class OutcomeSerializer(serializers.Serializer[Any]):
     """The answer to one event."""
 
@@ -67,6 +90,10 @@ class OutcomeSerializer(serializers.Serializer[Any]):
     reason = serializers.CharField(required=False)
     detail = serializers.CharField(required=False)
     needed = AmountField(required=False)
+    limit = serializers.CharField(
+        required=False, help_text="The cap or the feature that stands in the way."
+    )
+    refusals = RefusalSerializer(many=True, required=False)
     errors = serializers.ListField(  # type: ignore[assignment]
         child=serializers.DictField(), required=False
     )
@@ -234,3 +261,63 @@ class FiringSerializer(serializers.ModelSerializer[AlertFiring]):
     class Meta:
         model = AlertFiring
         fields = ["id", "alert", "epoch", "balance", "fired_at", "delivered_at"]
+
+
+class CapCreation(StrictSerializer):
+    """A cap to be set."""
+
+    window = serializers.ChoiceField(choices=[str(window) for window in Window])
+    limit = AmountField()
+    asset = TextField(max_length=32, required=False, help_text="A code; the limit is an amount.")
+    meter = TextField(
+        max_length=100,
+        required=False,
+        help_text="A code; the only meter that counts, by its raw units when there is no asset.",
+    )
+    property_name = TextField(max_length=100, required=False)
+    property_value = TextField(max_length=200, required=False)
+    owner = serializers.ChoiceField(choices=CapOwner.choices, required=False)
+    name = TextField(max_length=200, required=False)
+
+    def validate_limit(self, limit: Decimal) -> Decimal:
+        """Refuse a limit below zero."""
+        if limit < 0:
+            raise serializers.ValidationError("must be zero or more")
+        return limit
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Refuse a cap that counts nothing, and a value of no property."""
+        if "asset" not in attrs and "meter" not in attrs:
+            raise serializers.ValidationError({"asset": "give an asset, a meter, or both"})
+        if "property_value" in attrs and "property_name" not in attrs:
+            raise serializers.ValidationError({"property_name": "is needed with property_value"})
+        return attrs
+
+
+class CapUseSerializer(serializers.Serializer[Any]):
+    """What one value of a cap holds in the current window."""
+
+    value = serializers.CharField(help_text="Of the property; empty when the cap has none.")
+    used = AmountField()
+
+
+class CapSerializer(serializers.ModelSerializer[SpendCap]):
+    """A cap in force, and what its current window holds."""
+
+    asset = serializers.CharField(source="asset.code", allow_null=True, default=None)
+    meter = serializers.CharField(source="meter.code", allow_null=True, default=None)
+    limit = AmountField()
+    used = serializers.SerializerMethodField()
+
+    class Meta:
+        model = SpendCap
+        fields = [
+            "id", "name", "owner", "window", "limit", "asset", "meter", "property_name",
+            "property_value", "created_at", "used",
+        ]  # fmt: skip
+
+    @extend_schema_field(CapUseSerializer(many=True))
+    def get_used(self, cap: SpendCap) -> list[dict[str, str]]:
+        """Return what is used and reserved, by value; the view passes it in the context."""
+        held = self.context["used"].get(cap.id, {})
+        return [{"value": value, "used": to_wire(total)} for value, total in sorted(held.items())]

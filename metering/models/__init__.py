@@ -1,18 +1,32 @@
 """Tables of everything that is written because of an event."""
 
 from metering.models.alerts import AlertFiring, SpendAlert
+from metering.models.backtests import (
+    UNFINISHED,
+    BacktestResult,
+    BacktestRun,
+    BacktestState,
+)
 from metering.models.billing_periods import BillingPeriod, UsageTotal
+from metering.models.caps import CapCounter, CapOwner, SpendCap
 from metering.models.events import DeadLetter, Event, RatedEvent
 from metering.models.period_charges import DistinctValue, PeriodCharge
 
 __all__ = [
+    "UNFINISHED",
     "AlertFiring",
+    "BacktestResult",
+    "BacktestRun",
+    "BacktestState",
     "BillingPeriod",
+    "CapCounter",
+    "CapOwner",
     "DeadLetter",
     "DistinctValue",
     "Event",
     "PeriodCharge",
     "RatedEvent",
     "SpendAlert",
+    "SpendCap",
     "UsageTotal",
 ]

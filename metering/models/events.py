@@ -101,6 +101,12 @@ class Event(models.Model):
             models.Index(
                 fields=["organization", "customer", "occurred_at"], name="event_by_customer"
             ),
+            # Few are late, and they are the only ones their period's bounds do not find.
+            models.Index(
+                fields=["organization", "period"],
+                condition=models.Q(is_late=True),
+                name="event_late",
+            ),
         ]
         triggers = [
             *guards.append_only("event"),

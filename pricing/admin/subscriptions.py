@@ -52,10 +52,10 @@ class SubscriptionAdmin(ReadOnlyAdmin):
     def formfield_for_foreignkey(
         self, db_field: models.ForeignKey[Any, Any], request: HttpRequest, **kwargs: Any
     ) -> Any:
-        """Offer published versions only."""
+        """Offer published versions only, and none that is one customer's own."""
         if db_field.name == "plan_version":
             kwargs["queryset"] = PlanVersion.objects.filter(
-                state=VersionState.PUBLISHED
+                state=VersionState.PUBLISHED, customer=None
             ).select_related("plan")
         return super().formfield_for_foreignkey(db_field, request, **kwargs)
 

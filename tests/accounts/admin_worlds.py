@@ -14,6 +14,7 @@ from tests.factories import (
     AlertFiringFactory,
     ApiKeyFactory,
     AssetFactory,
+    BacktestRunFactory,
     BillingPeriodFactory,
     CostRateFactory,
     CouponFactory,
@@ -96,9 +97,7 @@ class Company:
         self._fill_agreements()
 
     def _fill_agreements(self) -> None:
-        coupon = CouponFactory.create(
-            organization=self.organization, code=f"{self.marker}-coupon"
-        )
+        coupon = CouponFactory.create(organization=self.organization, code=f"{self.marker}-coupon")
         self._keep(
             coupon,
             CouponRedemptionFactory.create(coupon=coupon, subscription=self.subscription),
@@ -122,6 +121,7 @@ class Company:
                 detail=self.marker,
             ),
             invoice,
+            BacktestRunFactory.create(plan_version=self.draft, error=self.marker),
         )
 
     def member(self, role: Role) -> User:

@@ -29,6 +29,11 @@ NEEDED = {
     ("POST", "customers/{external_id}/grants"): CUSTOMERS,
     ("GET", "customers/{external_id}/alerts"): READ,
     ("POST", "customers/{external_id}/alerts"): CUSTOMERS,
+    ("GET", "customers/{external_id}/caps"): READ,
+    ("POST", "customers/{external_id}/caps"): CUSTOMERS,
+    ("DELETE", "customers/{external_id}/caps/{cap_id}"): CUSTOMERS,
+    ("POST", "customers/{external_id}/stop"): CUSTOMERS,
+    ("POST", "customers/{external_id}/resume"): CUSTOMERS,
     ("GET", "customers/{external_id}/entitlements"): READ,
     ("GET", "customers/{external_id}/overrides"): READ,
     ("PUT", "customers/{external_id}/overrides"): CUSTOMERS,
@@ -47,17 +52,32 @@ NEEDED = {
     ("POST", "coupons"): Scope.ADMIN,
     ("GET", "subscriptions"): READ,
     ("POST", "subscriptions"): CUSTOMERS,
+    ("GET", "cost-policy"): Scope.ADMIN,
+    ("PUT", "cost-policy"): Scope.ADMIN,
+    ("GET", "cost-rates"): Scope.ADMIN,
+    ("POST", "cost-rates"): Scope.ADMIN,
+    ("GET", "cost-rates/{rate_id}"): Scope.ADMIN,
+    ("DELETE", "cost-rates/{rate_id}"): Scope.ADMIN,
+    ("GET", "margins"): Scope.ADMIN,
     ("GET", "invoices"): READ,
     ("GET", "invoices/{invoice_id}"): READ,
     ("GET", "dead-letters"): READ,
+    ("GET", "backtests"): Scope.ADMIN,
+    ("POST", "backtests"): Scope.ADMIN,
+    ("GET", "backtests/{backtest_id}"): Scope.ADMIN,
+    ("GET", "backtests/{backtest_id}/customers"): Scope.ADMIN,
 }
 EVERY_OPERATION = pytest.mark.parametrize(("method", "template"), NEEDED)
 
 
 def address(template: str) -> str:
+    nothing = "00000000-0000-7000-8000-000000000000"
     return template.format(
         external_id="nobody",
-        invoice_id="00000000-0000-7000-8000-000000000000",
+        backtest_id=nothing,
+        invoice_id=nothing,
+        cap_id=nothing,
+        rate_id=nothing,
         code="nothing",
         number=1,
     )

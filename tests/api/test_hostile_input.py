@@ -86,6 +86,18 @@ def writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
                 fast_minutes(video, properties={"minutes": "x", "speed": MARK}),
             ],
         ),
+        "backtests": (
+            "POST",
+            [
+                MARK,
+                {"plan": MARK, "from": "2025-01-01T00:00:00Z"},
+                {"plan": plan, "from": MARK},
+                {"plan": plan, "from": "2025-01-01T00:00:00Z", "to": MARK},
+                {"plan": plan, "from": "2025-01-01T00:00:00Z", "version": [MARK]},
+                {"plan": plan, "from": "2025-01-01T00:00:00Z", "customers": [MARK]},
+                {"plan": plan, "from": "2025-01-01T00:00:00Z", "everyone": [MARK]},
+            ],
+        ),
         "quotes": (
             "POST",
             [

@@ -75,7 +75,9 @@ def test_beyond_the_balance_is_an_answer_and_no_refusal(api: Caller, video: Vide
         answer = api.post("quotes", body)
         assert (answer.status, answer.json["blocked"]) == (200, True)
         [quoted] = answer.json["events"]
-        assert quoted["blocked_by"] == {"asset": "USD", "needed": "100.01", "available": "100"}
+        blocked_by = quoted["blocked_by"]
+        assert (blocked_by["reason"], blocked_by["asset"]) == ("insufficient_credit", "USD")
+        assert (blocked_by["needed"], blocked_by["available"]) == ("100.01", "100")
         assert quoted["detail"] == "The event costs 100.01 USD and 100 is available."
         assert answer.json["totals"][0]["refused"] == "100.01"
 
@@ -152,6 +154,6 @@ def test_a_thousand_events_cost_no_more_queries_than_one(
     api: Caller, video: VideoWorld, django_assert_max_num_queries: DjangoAssertNumQueries
 ) -> None:
     for count in (1, 1000):
-        with django_assert_max_num_queries(14):
+        with django_assert_max_num_queries(17):
             answer = api.post("quotes", question(video, *["0.1"] * count))
         assert len(answer.json["events"]) == count

@@ -106,7 +106,7 @@ class TestBlocked:
         world = open_video_world(credit="99.99")
         [outcome] = world.record(world.minutes_of("fast", "100"))
         assert outcome.status == Status.BLOCKED
-        assert outcome.needed == {"needed": "100", "available": "99.99"}
+        assert outcome.needed == {"asset": "USD", "needed": "100", "available": "99.99"}
         assert world.balance() == Decimal("99.99")
         assert not Event.objects.filter(customer=world.customer).exists()
 

@@ -9,10 +9,10 @@ import pytest
 from metering import billing_periods, plan_changes
 from metering.models import BillingPeriod, RatedEvent, UsageTotal
 from pricing import publication
-from pricing.models import PlanVersion, Price, ScheduledChange, Subscription
+from pricing.models import PlanVersion, Price, ScheduledChange, ShortfallPolicy, Subscription
 from pricing.plan_document import PriceRow
 from tests.clock import DAY, NOW, SINCE
-from tests.worlds import VideoWorld
+from tests.worlds import VideoWorld, open_video_world
 
 pytestmark = pytest.mark.django_db
 
@@ -118,3 +118,35 @@ class TestOverrides:
         assert override(video)
         assert not BillingPeriod.objects.exists()
         assert not UsageTotal.objects.exists()
+
+
+class TestCreditLines:
+    OVERDRAFT = {
+        "shortfall_policy": ShortfallPolicy.OVERDRAFT,
+        "overdraft_limit": Decimal(50),
+    }
+
+    def test_a_version_that_allows_an_overdraft_draws_the_line(self) -> None:
+        world = open_video_world(credit="0")
+        publish_cheaper(world, migrate="all", terms=self.OVERDRAFT)
+        period = Subscription.objects.select_related("customer", "plan_version").get()
+        billing_periods.open_periods([period], at=APRIL)
+        [outcome] = world.record(world.event(), at=APRIL)
+        assert outcome.status == "recorded"
+        assert world.balance(at=APRIL) == Decimal("-0.25")
+
+    def test_a_version_that_blocks_takes_the_line_back(self) -> None:
+        world = open_video_world(credit="1", policy=ShortfallPolicy.OVERDRAFT, overdraft_limit="50")
+        blocking = {"shortfall_policy": ShortfallPolicy.BLOCK, "overdraft_limit": Decimal(0)}
+        publish_cheaper(world, migrate="all", terms=blocking)
+        outcomes = [world.record(world.event(), at=APRIL)[0].status for _ in range(5)]
+        assert outcomes == ["recorded"] * 4 + ["blocked"]
+
+    def test_a_version_that_blocks_lets_nobody_owe_more(self) -> None:
+        world = open_video_world(credit="0", policy=ShortfallPolicy.OVERDRAFT, overdraft_limit="50")
+        world.record(world.minutes_of("fast", "20"))
+        blocking = {"shortfall_policy": ShortfallPolicy.BLOCK, "overdraft_limit": Decimal(0)}
+        publish_cheaper(world, migrate="all", terms=blocking)
+        [outcome] = world.record(world.event(), at=APRIL)
+        assert outcome.status == "blocked"
+        assert world.balance(at=APRIL) == -20

@@ -63,9 +63,10 @@ class TestOneEvent:
         [event] = answer.events
         assert answer.is_blocked
         assert event.status == QuoteStatus.BLOCKED
-        assert event.blocked_by == quoting.Shortfall(
-            asset="USD", needed=Decimal("100.5"), available=Decimal(100)
-        )
+        blocked_by = event.blocked_by
+        assert blocked_by is not None
+        assert (blocked_by.asset, blocked_by.needed) == ("USD", Decimal("100.5"))
+        assert blocked_by.available == Decimal(100)
         assert event.lines[0].amount == Decimal("100.5")
         assert (event.charges, event.draws) == ((), ())
 

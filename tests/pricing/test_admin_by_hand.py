@@ -14,7 +14,7 @@ from billing_site import self_check
 from pricing.models import PlanVersion, Subscription
 from tests.accounts.admin_worlds import signed_in
 from tests.clock import DAY
-from tests.factories import CustomerFactory, MembershipFactory
+from tests.factories import CustomerFactory, MembershipFactory, PlanVersionFactory
 from tests.worlds import VideoWorld, open_video_world
 
 pytestmark = pytest.mark.django_db
@@ -56,6 +56,18 @@ class TestSubscribing:
             organization=video.organization, plan=video.plan_version.plan, number=2
         )
         _send(_browser(video), SUBSCRIBE, customer=customer.id, plan_version=draft.id)
+        assert not Subscription.objects.filter(customer=customer).exists()
+
+    def test_a_version_of_another_customer_is_not_offered(self, video: VideoWorld) -> None:
+        customer = CustomerFactory.create(organization=video.organization)
+        private: PlanVersion = PlanVersionFactory.create(
+            plan=video.plan_version.plan,
+            number=2,
+            customer=video.customer,
+            based_on=video.plan_version,
+            published=True,
+        )
+        _send(_browser(video), SUBSCRIBE, customer=customer.id, plan_version=private.id)
         assert not Subscription.objects.filter(customer=customer).exists()
 
     def test_a_stranger_is_not_subscribed(self, video: VideoWorld) -> None:

@@ -248,7 +248,7 @@ class TestMatrix:
         ({"charge_model": "dynamic", "amount_property": 5}, "amount_property"),
         (matrix(dimensions=[]), "matrix.dimensions"),
         (matrix(dimensions="model"), "matrix.dimensions"),
-        (matrix(dimensions=["a", "a"]), "matrix.dimensions"),
+        (matrix(dimensions=["model", "model"]), "matrix.dimensions"),
         (matrix(dimensions=[""]), "matrix.dimensions[0]"),
         (matrix(dimensions=[1]), "matrix.dimensions[0]"),
         (matrix(dimensions=["x" * 101]), "matrix.dimensions[0]"),

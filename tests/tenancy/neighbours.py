@@ -1,6 +1,7 @@
 """Two organizations with the same names for everything, one of them marked in every text it has."""
 
 import itertools
+from decimal import Decimal
 from typing import Any
 
 from django.apps import apps
@@ -15,6 +16,7 @@ from tests.clock import DAY, NOW
 from tests.factories import (
     AlertFiringFactory,
     AssetFactory,
+    BacktestResultFactory,
     CostPolicyFactory,
     CostRateFactory,
     CouponFactory,
@@ -31,6 +33,7 @@ from tests.factories import (
     PriceOverrideFactory,
     ScheduledChangeFactory,
     SpendAlertFactory,
+    SpendCapFactory,
 )
 from tests.guarded_tables import unguarded
 from tests.worlds import VideoWorld, open_video_world
@@ -52,7 +55,7 @@ _NAMES = {
     "external_id", "customer_external_id", "code", "event_type", "type", "quantity_property",
     "expression",
     "slug", "source", "cell", "series", "time_zone", "password", "prefix", "feature",
-    "property_name",
+    "property_name", "property_value", "bucket",
 }  # fmt: skip
 
 
@@ -144,7 +147,15 @@ def _furnished(slug: str) -> VideoWorld:
     CostRateFactory.create(meter=world.minutes, vendor=f"vendor-of-{slug}")
     alert = SpendAlertFactory.create(account=world.account)
     AlertFiringFactory.create(alert=alert)
+    BacktestResultFactory.create(
+        run__plan_version=draft,
+        run__refusals=[{"reason": slug, "detail": slug, "events": 1, "example": slug}],
+        customer=world.customer,
+        asset=world.usd,
+        charged=Decimal(AMOUNT),
+    )
     HoldFactory.create(account=world.account)
+    SpendCapFactory.create(customer=world.customer, asset=world.usd, limit=Decimal(10**12))
     _use(world)
     if slug == OURS:
         _add_what_is_its_own(world)

@@ -51,6 +51,7 @@ BODIES: dict[str, dict[str, Any]] = {
         "customer": OWN_CUSTOMER,
         "event": {"type": "video.rendered", "properties": {"minutes": "1", "speed": "fast"}},
     },
+    "backtests": {"plan": OWN_PLAN, "from": "2025-01-01T00:00:00Z", "customers": [OWN_CUSTOMER]},
     "customers": {"external_id": SHARED_CUSTOMER, "name": "stolen"},
     "customer": {"name": "stolen"},
     "grants": {"asset": "USD", "amount": "1"},
@@ -195,6 +196,8 @@ def test_the_walk_would_notice(ours: Neighbour) -> None:
     [
         ("events", {**BODIES["events"], "id": "mine"}, 422),
         ("quotes", BODIES["quotes"], 422),
+        ("backtests", BODIES["backtests"], 422),
+        ("backtests", {**BODIES["backtests"], "plan": SHARED_PLAN}, 422),
         ("subscriptions", {"customer": OWN_CUSTOMER, "plan": SHARED_PLAN}, 404),
         ("subscriptions", {"customer": SHARED_CUSTOMER, "plan": OWN_PLAN}, 422),
         (

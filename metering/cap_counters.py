@@ -1,0 +1,120 @@
+"""How spend caps and their counters are read under lock and written back, each by one statement."""
+
+import datetime as dt
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from django.db import connection
+
+from accounts import set_statements
+from metering.models import SpendCap
+from metering.spend_caps import Cap, CapBook, Counter, CounterKey, Window
+
+
+class Capped(NamedTuple):
+    """A customer whose caps are asked for, by whose clock and in which period they count."""
+
+    customer_id: uuid.UUID
+    zone: ZoneInfo
+    period_starts_at: dt.datetime
+
+
+def read_cap_books(
+    *, organization_id: uuid.UUID, customers: Collection[Capped], at: dt.datetime
+) -> Mapping[uuid.UUID, CapBook]:
+    """Return the cap books of the customers that have caps in force, by customer id."""
+    caps = _read_caps(organization_id, [each.customer_id for each in customers])
+    if not caps:
+        return {}
+    books = {
+        each.customer_id: CapBook(
+            caps=caps[each.customer_id],
+            counters={},
+            at=at,
+            zone=each.zone,
+            period_starts_at=each.period_starts_at,
+        )
+        for each in customers
+        if each.customer_id in caps
+    }
+    _read_counters(organization_id, books.values())
+    return books
+
+
+def _read_caps(
+    organization_id: uuid.UUID, customer_ids: Collection[uuid.UUID]
+) -> dict[uuid.UUID, list[Cap]]:
+    rows = (
+        SpendCap.objects.for_organization(organization_id)
+        .filter(customer__in=customer_ids, is_active=True)
+        .select_related("meter")
+        .order_by("created_at", "id")
+    )
+    caps: dict[uuid.UUID, list[Cap]] = defaultdict(list)
+    for row in rows:
+        caps[row.customer_id].append(cap_of(row))
+    return caps
+
+
+def cap_of(row: SpendCap) -> Cap:
+    """Return a stored cap as the arithmetic knows it; the row needs its meter."""
+    return Cap(
+        id=row.id,
+        customer_id=row.customer_id,
+        name=str(row),
+        owner=row.owner,
+        window=Window(row.window),
+        limit=row.limit,
+        asset_id=row.asset_id,
+        meter=row.meter.code if row.meter is not None else "",
+        property_name=row.property_name,
+        property_value=row.property_value,
+    )
+
+
+def _read_counters(organization_id: uuid.UUID, books: Collection[CapBook]) -> None:
+    """Fill in what the current windows hold, of every value there is a count of."""
+    windows = {
+        (cap.id, book.key_of(cap, "").window_starts_at): book for book in books for cap in book.caps
+    }
+    cap_ids, starts = (list(column) for column in zip(*windows, strict=True))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """
+            SELECT cap_id, bucket, window_starts_at, used, held
+            FROM metering_capcounter counter
+            JOIN unnest(%s::uuid[], %s::timestamptz[]) AS asked (cap_id, window_starts_at)
+                USING (cap_id, window_starts_at)
+            WHERE counter.organization_id = %s
+            """,
+            [cap_ids, starts, organization_id],
+        )
+        for cap_id, bucket, window_starts_at, used, held in cursor.fetchall():
+            book = windows[cap_id, window_starts_at]
+            book.counters[CounterKey(cap_id, bucket, window_starts_at)] = Counter(used, held)
+
+
+def write_cap_books(books: Iterable[CapBook], *, organization_id: uuid.UUID) -> None:
+    """Write the counters that changed."""
+    rows = [
+        (*key, book.counters[key].used, book.counters[key].held)
+        for book in books
+        for key in sorted(book.touched)
+    ]
+    set_statements.execute(_UPSERT_COUNTERS, rows, organization_id)
+
+
+# The counters were read under the lock of the customer's accounts, so the new values stand.
+_UPSERT_COUNTERS = """
+INSERT INTO metering_capcounter AS counter (
+    organization_id, cap_id, bucket, window_starts_at, used, held
+)
+SELECT %s, moved.* FROM unnest(
+    %s::uuid[], %s::text[], %s::timestamptz[], %s::numeric[], %s::numeric[]
+) AS moved
+ON CONFLICT (organization_id, cap_id, bucket, window_starts_at) DO UPDATE
+SET used = excluded.used, held = excluded.held
+"""

@@ -1,0 +1,196 @@
+"""Spend caps: limits on what a customer, a meter or a value of a property may use in a window.
+
+Every cap that an event falls under must have room for it, or the event is refused: whoever set it,
+whatever the balance. Counting and checking happen under the lock of the customer's accounts. A cap
+counts what is used and, beside it, what open authorizations have reserved.
+"""
+
+import datetime as dt
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from enum import StrEnum
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from accounts.money import ZERO
+from pricing.properties import as_text, reader
+
+
+class Window(StrEnum):
+    """How long a cap counts before it starts again."""
+
+    REQUEST = "request"
+    HOUR = "hour"
+    DAY = "day"
+    MONTH = "month"
+    PERIOD = "period"
+
+
+class Use(NamedTuple):
+    """What an event uses at one price: raw units of a meter, and an amount of an asset."""
+
+    asset_id: uuid.UUID
+    meter: str
+    quantity: Decimal
+    amount: Decimal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cap:
+    """One limit. It counts amounts of `asset_id`, or raw units of `meter` when there is no asset.
+
+    With `meter` only that meter's use counts. With `property_name` only events that have the
+    property; each of its values has a count of its own, or only `property_value` is counted.
+    """
+
+    id: uuid.UUID
+    customer_id: uuid.UUID
+    name: str
+    owner: str
+    window: Window
+    limit: Decimal
+    asset_id: uuid.UUID | None = None
+    meter: str = ""
+    property_name: str = ""
+    property_value: str = ""
+
+    def bucket_of(self, properties: Mapping[str, object]) -> str | None:
+        """Return which count an event adds to; None when the cap is not about it."""
+        if not self.property_name:
+            return ""
+        value = as_text(reader(self.property_name)(properties))
+        if value is None or (self.property_value and value != self.property_value):
+            return None
+        return value
+
+    def counted(self, uses: Iterable[Use]) -> Decimal:
+        """Return what these uses add to the count."""
+        if self.asset_id is None:
+            return sum((use.quantity for use in uses if use.meter == self.meter), ZERO)
+        return sum(
+            (
+                use.amount
+                for use in uses
+                if use.asset_id == self.asset_id and self.meter in ("", use.meter)
+            ),
+            ZERO,
+        )
+
+
+class CounterKey(NamedTuple):
+    """A count of one cap: of which value, in the window that began when."""
+
+    cap_id: uuid.UUID
+    bucket: str
+    window_starts_at: dt.datetime
+
+
+@dataclass(slots=True)
+class Counter:
+    """What was used in a window, and what open authorizations have reserved beside it."""
+
+    used: Decimal = ZERO
+    held: Decimal = ZERO
+
+    @property
+    def total(self) -> Decimal:
+        """What no new event can use any more."""
+        return self.used + self.held
+
+
+class CapRefusal(NamedTuple):
+    """A cap without room: what the event needs of it, and what is left."""
+
+    cap: Cap
+    bucket: str
+    needed: Decimal
+    left: Decimal
+
+
+class Counted(NamedTuple):
+    """What an event adds to one count."""
+
+    key: CounterKey
+    amount: Decimal
+
+
+def window_start(
+    window: Window, *, at: dt.datetime, zone: ZoneInfo, period_starts_at: dt.datetime
+) -> dt.datetime:
+    """Return when the window around `at` began: by the customer's clock, or with the period."""
+    if window is Window.PERIOD:
+        return period_starts_at
+    local = at.astimezone(zone)
+    if window in (Window.HOUR, Window.REQUEST):
+        # Counted from midnight UTC, so that the hour an hour is repeated in has both its halves.
+        return at.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
+    midnight = dt.datetime.combine(local.date(), dt.time(), tzinfo=zone)
+    first = midnight.replace(day=1) if window is Window.MONTH else midnight
+    return first.astimezone(dt.UTC)
+
+
+@dataclass(slots=True, kw_only=True)
+class CapBook:
+    """The caps of one customer with what their current windows hold; `touched` has what changed."""
+
+    caps: Sequence[Cap]
+    counters: dict[CounterKey, Counter]
+    at: dt.datetime
+    zone: ZoneInfo
+    period_starts_at: dt.datetime
+    touched: set[CounterKey] = field(default_factory=set)
+
+    def key_of(self, cap: Cap, bucket: str) -> CounterKey:
+        """Return the count of a value in the current window."""
+        start = window_start(
+            cap.window, at=self.at, zone=self.zone, period_starts_at=self.period_starts_at
+        )
+        return CounterKey(cap.id, bucket, start)
+
+    def check(
+        self, properties: Mapping[str, object], uses: Sequence[Use]
+    ) -> tuple[list[Counted], list[CapRefusal]]:
+        """Return what an event adds to which counts, and the caps without room for it.
+
+        The tightest refusal comes first. Nothing is counted yet.
+        """
+        adds, refusals = [], []
+        for cap in self.caps:
+            bucket = cap.bucket_of(properties)
+            if bucket is None:
+                continue
+            needed = cap.counted(uses)
+            key = self.key_of(cap, bucket)
+            before = ZERO if cap.window is Window.REQUEST else self._total(key)
+            if needed and before + needed > cap.limit:
+                left = max(cap.limit - before, ZERO)
+                refusals.append(CapRefusal(cap, bucket, needed, left))
+            if needed and cap.window is not Window.REQUEST:
+                adds.append(Counted(key, needed))
+        refusals.sort(key=lambda refusal: (refusal.left - refusal.needed, refusal.cap.id))
+        return adds, refusals
+
+    def _total(self, key: CounterKey) -> Decimal:
+        counter = self.counters.get(key)
+        return counter.total if counter is not None else ZERO
+
+    def use(self, adds: Iterable[Counted]) -> None:
+        """Count what an event has used."""
+        for key, amount in adds:
+            self._counter(key).used += amount
+
+    def hold(self, adds: Iterable[Counted]) -> None:
+        """Reserve what an authorization may use."""
+        for key, amount in adds:
+            self._counter(key).held += amount
+
+    def let_go(self, held: Iterable[Counted]) -> None:
+        """Give back what an authorization has reserved, in the windows it was reserved in."""
+        for key, amount in held:
+            self._counter(key).held -= amount
+
+    def _counter(self, key: CounterKey) -> Counter:
+        self.touched.add(key)
+        return self.counters.setdefault(key, Counter())
