@@ -20,7 +20,7 @@ from metering import event_drafts, quoting
 from metering.api.serializers import (
     ChargeSerializer,
     EventDraftSchema,
-    RefusalSerializer,
+    RefusalReasonSerializer,
     StepSerializer,
     charges_as_answered,
 )
@@ -102,8 +102,8 @@ class QuotedEventSerializer(serializers.Serializer[Any]):
     charges = ChargeSerializer(many=True, help_text="As recording would answer them.")
     prices = QuotedPriceSerializer(many=True)
     draws = DrawSerializer(many=True, help_text="The grants that would pay, in burn order.")
-    blocked_by = RefusalSerializer(allow_null=True, help_text="What stands in the way first.")
-    refusals = RefusalSerializer(many=True)
+    blocked_by = RefusalReasonSerializer(allow_null=True, help_text="What stands in the way first.")
+    refusals = RefusalReasonSerializer(many=True)
     reason = serializers.CharField(required=False)
     detail = serializers.CharField(required=False)
     errors = serializers.ListField(  # type: ignore[assignment]
