@@ -99,7 +99,7 @@ BREAKS = [
     ),
     ("an event is stored once", "UPDATE metering_event SET external_id = 'the same'"),
     (
-        "an event has taken from its customer what it was rated at, less its overage",
+        "an event or a closed period has taken from its customer what it cost, less its overage",
         "UPDATE metering_ratedevent SET overage = amount",
     ),
     ("an event was answered with what it was rated at", "UPDATE metering_event SET charges = '[]'"),
@@ -189,7 +189,10 @@ def test_another_customers_debit_does_not_pay_for_an_event(busy: VideoWorld) -> 
     with guarded_tables.unguarded(), connection.cursor() as cursor:
         cursor.execute("UPDATE metering_event SET customer_id = %s", [stranger.customer.id])
     found = {difference.promise for difference in self_check.differences()}
-    assert "an event has taken from its customer what it was rated at, less its overage" in found
+    assert (
+        "an event or a closed period has taken from its customer what it cost, less its overage"
+        in found
+    )
 
 
 def test_a_grant_of_another_account_is_no_grant(busy: VideoWorld) -> None:
