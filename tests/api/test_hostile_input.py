@@ -93,9 +93,9 @@ def writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
                 {"plan": MARK, "from": "2025-01-01T00:00:00Z"},
                 {"plan": plan, "from": MARK},
                 {"plan": plan, "from": "2025-01-01T00:00:00Z", "to": MARK},
-                {"plan": plan, "from": "2025-01-01T00:00:00Z", "version": [MARK]},
-                {"plan": plan, "from": "2025-01-01T00:00:00Z", "customers": [MARK]},
-                {"plan": plan, "from": "2025-01-01T00:00:00Z", "everyone": [MARK]},
+                {"plan": plan, "from": "2025-01-01T00:00:00Z", "version": {"in": MARK}},
+                {"plan": plan, "from": "2025-01-01T00:00:00Z", "customers": {"in": MARK}},
+                {"plan": plan, "from": "2025-01-01T00:00:00Z", "everyone": {"in": MARK}},
             ],
         ),
         "quotes": (
