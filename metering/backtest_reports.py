@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 from django.db.models import Count, F, Q, QuerySet, Sum
 from django.db.models.functions import Abs
@@ -99,7 +100,7 @@ def totals(run: BacktestRun) -> list[AssetTotal]:
             **{f"sum_{name}": Sum(name) for name in _SUMMED},
         )
     )
-    found = {row["asset"]: row for row in rows}
+    found: dict[Any, dict[str, Any]] = {row["asset"]: dict(row) for row in rows}
     return [
         AssetTotal(
             figures=Figures(
@@ -118,11 +119,9 @@ def largest_differences(run: BacktestRun, *, limit: int) -> Sequence[BacktestRes
     results: QuerySet[BacktestResult] = BacktestResult.objects.for_organization(
         run.organization_id
     ).filter(run=run)
-    return (
-        results.alias(moved=Abs(F("would_be") - F("charged")))
-        .select_related("customer", "asset")
-        .order_by("asset__code", "-moved", "customer__external_id")[:limit]
-    )
+    moved = Abs(F("would_be") - F("charged"))
+    ordered = results.order_by("asset__code", moved.desc(), "customer__external_id")
+    return list(ordered.select_related("customer", "asset")[:limit])
 
 
 def percent_done(run: BacktestRun) -> int:

@@ -40,7 +40,7 @@ def events_of(
 
     Must run in a transaction. One reading at a time: it is a cursor of the server's.
     """
-    parameters = {
+    parameters: dict[str, Any] = {
         "organization": period.organization_id,
         "customer": period.customer_id,
         "period": period.id,
@@ -60,13 +60,18 @@ def _fetched(cursor: Any) -> Iterator[RecordedEvent]:
     while True:
         cursor.execute(f"FETCH {EVENTS_AT_ONCE} FROM recorded")
         rows = cursor.fetchall()
-        for *told, properties, charges, cost_asset, cost in rows:
-            charged = [
-                Amount(charge["asset"], Decimal(charge["amount"]))
-                for charge in exact_json.decode_stored(charges)
-            ]
-            known = None if cost is None else Amount(cost_asset, cost)
-            yield RecordedEvent(*told, exact_json.decode_stored(properties), charged, known)
+        for position, external_id, kind, occurred_at, received_at, *texts, asset, cost in rows:
+            properties, charges = (exact_json.decode_stored(text) for text in texts)
+            yield RecordedEvent(
+                position=position,
+                external_id=external_id,
+                type=kind,
+                occurred_at=occurred_at,
+                received_at=received_at,
+                properties=properties,
+                charged=[Amount(charge["asset"], Decimal(charge["amount"])) for charge in charges],
+                cost=None if cost is None else Amount(asset, cost),
+            )
         if len(rows) < EVENTS_AT_ONCE:
             return
 

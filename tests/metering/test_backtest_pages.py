@@ -71,7 +71,7 @@ def test_one_is_asked_for_done_and_read(browser: Client, shop: Shop) -> None:
 
 def test_it_offers_the_version_it_was_opened_for(browser: Client, shop: Shop) -> None:
     draft = shop.draft_version({"per_unit": MENU["rounded"]})
-    shown = browser.get(ADD, {"plan_version": draft.pk}).content.decode()
+    shown = browser.get(ADD, {"plan_version": str(draft.pk)}).content.decode()
     assert f'<option value="{draft.pk}" selected>{draft}, draft</option>' in shown
 
 

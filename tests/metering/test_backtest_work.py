@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from metering import backtest_rows, backtests, tasks
+from metering import backtest_rows, backtest_tariffs, backtests, tasks
 from metering.models import UNFINISHED, BacktestResult, BacktestRun, BacktestState
 from pricing.models import Price, ShortfallPolicy
 from tests.clock import DAY, HOUR, SINCE
@@ -151,7 +151,8 @@ class TestTrouble:
     ) -> None:
         broken, sound = BacktestRunFactory.create(), asked(sold(["per_unit"]))
         BacktestRun.objects.filter(id=broken.id).update(
-            fingerprint=backtests.fingerprint(broken.plan_version), place={"customer": "nobody"}
+            fingerprint=backtest_tariffs.fingerprint(broken.plan_version),
+            place={"customer": "nobody"},
         )
         with pytest.raises(ExceptionGroup):
             backtests.advance_all(at=TODAY)

@@ -12,7 +12,8 @@ from accounts import ledger
 from accounts.burndown import Category
 from metering import event_drafts, quoting
 from metering.models import BillingPeriod, UsageTotal
-from metering.quoting import Quote, QuotedEvent, QuoteStatus
+from metering.quoting import QuoteStatus
+from metering.subscribers import Subscribers
 from pricing.models import ShortfallPolicy
 from tests.api.tables import row_counts
 from tests.clock import DAY, NOW
@@ -22,13 +23,13 @@ from tests.worlds import VideoWorld, open_video_world
 pytestmark = pytest.mark.django_db
 
 
-def quote(world: VideoWorld, *minutes: str, **fields: Any) -> Quote:
-    """Quote so many fast minutes, one event each."""
+def quote(world: VideoWorld, *minutes: str, **fields: Any) -> Any:
+    """Quote so many fast minutes, one event each; its Decimals are compared with any number."""
     drafts = [world.minutes_of("fast", each, **fields) for each in minutes]
     return quoting.quote_events(organization_id=world.organization.id, drafts=drafts, at=NOW)
 
 
-def quote_one(world: VideoWorld, minutes: str, **fields: Any) -> QuotedEvent:
+def quote_one(world: VideoWorld, minutes: str, **fields: Any) -> Any:
     [event] = quote(world, minutes, **fields).events
     return event
 
@@ -37,8 +38,12 @@ class TestOneEvent:
     def test_it_is_priced_with_its_working(self, video: VideoWorld) -> None:
         event = quote_one(video, "2.5")
         [line] = event.lines
-        assert (event.status, line.amount, line.asset) == (QuoteStatus.QUOTED, 2.5, "USD")
-        assert (line.meter, line.cell, line.quantity) == ("video_minutes", '["fast"]', 2.5)
+        assert (event.status, line.amount, line.asset) == (
+            QuoteStatus.QUOTED,
+            Decimal("2.5"),
+            "USD",
+        )
+        assert (line.meter, line.cell) == ("video_minutes", '["fast"]')
         [step] = line.steps
         assert (step.units, step.unit_amount, step.amount) == (Decimal("2.5"), 1, Decimal("2.5"))
 
@@ -100,7 +105,7 @@ class TestOneEvent:
 
     def test_a_price_that_settles_at_close_charges_nothing_yet(self) -> None:
         shop = open_shop(["later", "average"], policy=ShortfallPolicy.OVERAGE)
-        answer = quoting.quote_events(
+        answer: Any = quoting.quote_events(
             organization_id=shop.organization.id, drafts=[shop.draft(tokens="25")], at=NOW
         )
         average, later = answer.events[0].lines
@@ -116,7 +121,9 @@ class TestSeveralEvents:
         shop = open_shop(["graduated"])
         shop.grant(shop.customers[0], "1000")
         drafts = [shop.draft(tokens="10"), shop.draft(tokens="10")]
-        answer = quoting.quote_events(organization_id=shop.organization.id, drafts=drafts, at=NOW)
+        answer: Any = quoting.quote_events(
+            organization_id=shop.organization.id, drafts=drafts, at=NOW
+        )
         assert [event.lines[0].amount for event in answer.events] == [11, 8]
         assert answer.totals["USD"].amount == 19
         assert answer.totals["USD"].balance == 981
@@ -126,7 +133,9 @@ class TestSeveralEvents:
         shop.grant(shop.customers[0], "1000")
         shop.record(shop.draft(user="ann"))
         drafts = [shop.draft(user=user) for user in ("ann", "bob", "bob", "cy")]
-        answer = quoting.quote_events(organization_id=shop.organization.id, drafts=drafts, at=NOW)
+        answer: Any = quoting.quote_events(
+            organization_id=shop.organization.id, drafts=drafts, at=NOW
+        )
         assert [event.lines[0].amount for event in answer.events] == [0, 7, 0, 7]
 
     def test_what_is_blocked_leaves_the_credit_to_the_next(self, video: VideoWorld) -> None:
@@ -141,7 +150,9 @@ class TestSeveralEvents:
             event_drafts.parse_question({"type": 3}, customer="northwind", at=NOW),
             video.minutes_of("fast", "1"),
         ]
-        answer = quoting.quote_events(organization_id=video.organization.id, drafts=drafts, at=NOW)
+        answer: Any = quoting.quote_events(
+            organization_id=video.organization.id, drafts=drafts, at=NOW
+        )
         assert [event.status for event in answer.events] == ["invalid", "quoted"]
         assert [error.field for error in answer.events[0].errors] == ["type"]
 
@@ -156,7 +167,7 @@ class TestTime:
         shop = open_shop(["graduated"])
         shop.grant(shop.customers[0], "1000")
         shop.record(shop.draft(tokens="10"), at=NOW)
-        answer = quoting.quote_events(
+        answer: Any = quoting.quote_events(
             organization_id=shop.organization.id,
             drafts=[shop.draft(tokens="10")],
             at=NOW + 31 * DAY,
@@ -187,7 +198,7 @@ def test_nothing_is_locked_held_or_stored(video: VideoWorld) -> None:
 def test_a_quote_waits_for_nobody() -> None:
     world = open_video_world()
 
-    def quote_meanwhile() -> Quote:
+    def quote_meanwhile() -> Any:
         try:
             return quote(world, "3")
         finally:
@@ -207,7 +218,7 @@ def test_the_database_itself_refuses_a_quote_that_would_write(
 ) -> None:
     world = open_video_world()
     with monkeypatch.context() as patch:
-        patch.setattr(quoting.Subscribers, "looked_at", quoting.Subscribers.locked)
+        patch.setattr(Subscribers, "looked_at", Subscribers.locked)
         with pytest.raises(Exception, match="read-only transaction"):
             quote(world, "3")
     assert quote_one(world, "3").status == QuoteStatus.QUOTED
