@@ -145,6 +145,8 @@ CELERY_TIMEZONE = "UTC"
 
 # The largest request body the API reads; a larger one is answered 413.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024 * 1024
+# A draft's page sends some thirty fields for each price, and a plan may have 500 prices.
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 20_000
 EVENTS_PER_REQUEST_MAX = 10_000
 EVENTS_PER_QUOTE_MAX = 1_000
 

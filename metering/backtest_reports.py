@@ -119,9 +119,11 @@ def largest_differences(run: BacktestRun, *, limit: int) -> Sequence[BacktestRes
     results: QuerySet[BacktestResult] = BacktestResult.objects.for_organization(
         run.organization_id
     ).filter(run=run)
-    moved = Abs(F("would_be") - F("charged"))
-    ordered = results.order_by("asset__code", moved.desc(), "customer__external_id")
-    return list(ordered.select_related("customer", "asset")[:limit])
+    return list(
+        results.alias(moved=Abs(F("would_be") - F("charged")))
+        .select_related("customer", "asset")
+        .order_by("asset__code", "-moved", "customer__external_id")[:limit]
+    )
 
 
 def percent_done(run: BacktestRun) -> int:

@@ -60,16 +60,20 @@ def _fetched(cursor: Any) -> Iterator[RecordedEvent]:
     while True:
         cursor.execute(f"FETCH {EVENTS_AT_ONCE} FROM recorded")
         rows = cursor.fetchall()
-        for position, external_id, kind, occurred_at, received_at, *texts, asset, cost in rows:
-            properties, charges = (exact_json.decode_stored(text) for text in texts)
+        for position, external_id, event_type, *moments, properties, charges, asset, cost in rows:
+            charged = [
+                Amount(charge["asset"], Decimal(charge["amount"]))
+                for charge in exact_json.decode_stored(charges)
+            ]
+            occurred_at, received_at = moments
             yield RecordedEvent(
                 position=position,
                 external_id=external_id,
-                type=kind,
+                type=event_type,
                 occurred_at=occurred_at,
                 received_at=received_at,
-                properties=properties,
-                charged=[Amount(charge["asset"], Decimal(charge["amount"])) for charge in charges],
+                properties=exact_json.decode_stored(properties),
+                charged=charged,
                 cost=None if cost is None else Amount(asset, cost),
             )
         if len(rows) < EVENTS_AT_ONCE:

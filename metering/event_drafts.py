@@ -11,7 +11,7 @@ import itertools
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from accounts import exact_json, timestamps
@@ -94,7 +94,10 @@ def parse(raw: object, *, at: dt.datetime) -> EventDraft | InvalidDraft:
 
 
 def parse_question(raw: object, *, customer: str, at: dt.datetime) -> EventDraft | InvalidDraft:
-    """Check an event that is only asked about: `customer` is known, and it needs no id yet."""
+    """Check an event that is only asked about: `customer` is known, and it needs no id yet.
+
+    One without an id is answered with an empty `external_id`.
+    """
     if not isinstance(raw, Mapping):
         return parse(raw, at=at)
     draft = parse({"id": "asked", "customer": customer, **raw}, at=at)
@@ -104,7 +107,7 @@ def parse_question(raw: object, *, customer: str, at: dt.datetime) -> EventDraft
     if draft.customer != customer:
         error = FieldError("customer", "must be the customer who is asked about, or left out")
         return InvalidDraft(external_id=external_id, errors=(error,))
-    return draft
+    return replace(draft, external_id=external_id or "")
 
 
 def _text(raw: Mapping[str, Any], name: str, errors: list[FieldError]) -> str:

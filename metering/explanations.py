@@ -17,6 +17,7 @@ def explain(rated: RatedEvent) -> list[dict[str, str]]:
     A price that settles on values known only at the close has none for an event.
     """
     price = catalog.compiled_plan(rated.price.plan_version_id).price(rated.price_id)
-    billable = Decimal(rated.working["billable"])
-    steps = price.compiled.explain(rated.cell, before_of(rated.working), billable)
+    working = rated.working
+    billable = Decimal(working.get("billable", working["quantity"]))
+    steps = price.compiled.explain(rated.cell, before_of(working), billable)
     return write_steps(steps)

@@ -136,10 +136,10 @@ class _Query:
     has_other_assets: bool
 
     def run(self, sql: str, attributes: Sequence[Attribute]) -> list[tuple[Any, ...]]:
-        properties = {
-            **{f"name_{place}": each.property for place, each in enumerate(attributes)},
-            **{f"path_{place}": each.property.split(".") for place, each in enumerate(attributes)},
-        }
+        properties: dict[str, Any] = {}
+        for place, each in enumerate(attributes):
+            properties[f"name_{place}"] = each.property
+            properties[f"path_{place}"] = each.property.split(".")
         with transaction.atomic(), connection.cursor() as cursor:
             # Many events are sorted here by their keys; the usual share of memory is for few.
             cursor.execute("SET LOCAL work_mem = '64MB'")

@@ -77,7 +77,7 @@ def _tiers(model: ChargeModel, terms: PriceTerms, words: Words) -> str:
     }[model.name]
     per = words.units(terms.conversion.unit_size)
     tiers: Sequence[Tier] = getattr(model, "tiers", ())
-    parts = [f"{_reach(tier)} {_rate(tier, per, words)}" for tier in tiers]
+    parts = [f"{_reach(tier)}: {_rate(tier, per, words)}" for tier in tiers]
     return f"{how}: {'; '.join(parts)}{_rounded(terms)}"
 
 
@@ -100,7 +100,7 @@ def _percentage(model: Percentage, words: Words) -> str:
     shares = []
     for tier in model.tiers:
         flat = f" + {words.amount(tier.flat_amount)}" if tier.flat_amount else ""
-        reach = f"{_reach(tier)} " if len(model.tiers) > 1 else ""
+        reach = f"{_reach(tier)}: " if len(model.tiers) > 1 else ""
         shares.append(f"{reach}{money.to_wire(tier.unit_amount)} %{flat}")
     parts = ["; ".join(shares)]
     if model.fixed_amount:
@@ -134,7 +134,8 @@ def _around(terms: PriceTerms, words: Words) -> Iterator[tuple[str, str]]:
         yield "tiers", "count over all cells together"
     if bounds.commitment is not None:
         committed = words.amount(bounds.commitment.amount)
-        beyond = f", beyond it × {money.to_wire(bounds.commitment.overage_factor)}"
+        factor = bounds.commitment.overage_factor
+        beyond = f", beyond it × {money.to_wire(factor)}" if factor != 1 else ""
         made_up = "charged in full" if bounds.commitment.true_up else "not made up for"
         yield "commitment", f"{committed} a period, {made_up}{beyond}"
     if bounds.minimum is not None:

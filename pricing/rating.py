@@ -291,14 +291,18 @@ def working(price: CompiledPrice, rated: Rated) -> dict[str, Any]:
 
 
 def before_of(working: Mapping[str, Any]) -> Before:
-    """Read back where a period stood before an event, from its stored working."""
+    """Read back where a period stood before an event, from its stored working.
+
+    Workings were shorter when all prices were per unit; what they lack meant nothing then.
+    """
+    before = working["before"]
     return Before(
-        quantity=Decimal(working["before"]),
-        billable=Decimal(working["billable_before"]),
-        events=working["events_before"],
-        pool_billable=Decimal(working["pool_billable_before"]),
-        pool_metered=Decimal(working["metered_before"]),
-        pool_events=working["pool_events_before"],
+        quantity=Decimal(before),
+        billable=Decimal(working.get("billable_before", before)),
+        events=working.get("events_before", 1),
+        pool_billable=Decimal(working.get("pool_billable_before", before)),
+        pool_metered=Decimal(working.get("metered_before", 0)),
+        pool_events=working.get("pool_events_before", 1),
         carried=Decimal(working["carried"]) if "carried" in working else None,
     )
 

@@ -20,7 +20,7 @@ from metering import event_drafts, quoting
 from metering.api.serializers import (
     ChargeSerializer,
     EventDraftSchema,
-    RefusalSerializer,
+    RefusalReasonSerializer,
     StepSerializer,
     charges_as_answered,
 )
@@ -102,8 +102,8 @@ class QuotedEventSerializer(serializers.Serializer[Any]):
     charges = ChargeSerializer(many=True, help_text="As recording would answer them.")
     prices = QuotedPriceSerializer(many=True)
     draws = DrawSerializer(many=True, help_text="The grants that would pay, in burn order.")
-    blocked_by = RefusalSerializer(allow_null=True, help_text="What stands in the way first.")
-    refusals = RefusalSerializer(many=True)
+    blocked_by = RefusalReasonSerializer(allow_null=True, help_text="What stands in the way first.")
+    refusals = RefusalReasonSerializer(many=True)
     reason = serializers.CharField(required=False)
     detail = serializers.CharField(required=False)
     errors = serializers.ListField(  # type: ignore[assignment]
@@ -161,7 +161,7 @@ def quotes(request: Request) -> Response:
 
 
 def _refusal(event: QuotedEvent) -> Response:
-    extra = {"id": event.external_id, "event_status": event.status, "reason": event.reason}
+    extra = {"id": event.external_id or None, "event_status": event.status, "reason": event.reason}
     problem = body(_UNPROCESSABLE, event.reason, event.detail, errors=event.errors, **extra)
     return Response(problem, status=_UNPROCESSABLE, content_type=CONTENT_TYPE)
 
@@ -187,7 +187,7 @@ def _rendered(quote: Quote) -> dict[str, Any]:
 
 def _event(event: QuotedEvent, names: Mapping[Any, str]) -> dict[str, Any]:
     rendered = {
-        "id": event.external_id,
+        "id": event.external_id or None,
         "status": event.status,
         "charges": charges_as_answered(event.charges),
         "prices": [_price(line) for line in event.lines],

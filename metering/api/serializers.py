@@ -62,7 +62,7 @@ def charges_as_answered(charges: Sequence[dict[str, str]]) -> list[dict[str, str
     return [{name: charge[name] for name in fields} for charge in charges]
 
 
-class RefusalSerializer(serializers.Serializer[Any]):
+class RefusalReasonSerializer(serializers.Serializer[Any]):
     """One reason why work may not go ahead; the binding one comes first."""
 
     reason = serializers.ChoiceField(choices=[str(reason) for reason in Reason])
@@ -93,7 +93,7 @@ class OutcomeSerializer(serializers.Serializer[Any]):
     limit = serializers.CharField(
         required=False, help_text="The cap or the feature that stands in the way."
     )
-    refusals = RefusalSerializer(many=True, required=False)
+    refusals = RefusalReasonSerializer(many=True, required=False)
     errors = serializers.ListField(  # type: ignore[assignment]
         child=serializers.DictField(), required=False
     )

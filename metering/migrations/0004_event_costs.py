@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('accounts', '0003_stored_answers'),
         ('metering', '0003_settlement_at_close'),
-        ('pricing', '0005_costs'),
+        ('pricing', '0006_costs'),
     ]
 
     operations = [

@@ -105,7 +105,7 @@ class BacktestResult(TenantModel):
     would_be = AmountField(default=0, help_text="What they would have been charged.")
     events = models.BigIntegerField(default=0, help_text="Events priced in this asset.")
     unpriced = models.BigIntegerField(default=0, help_text="Those without a price in the version.")
-    cost = AmountField(  # type: ignore[misc]  # Null when nothing is known of it.
+    cost = AmountField(  # type: ignore[misc]  # Null while nothing is known of it.
         null=True, blank=True, help_text="What vendors took for the events, as far as it is known."
     )
     uncosted = models.BigIntegerField(default=0, help_text="Events whose cost is not known.")

@@ -110,11 +110,11 @@ class CostRateAdmin(TenantModelAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Ask for the definition; show what it says as a table."""
         asked = ["vendor", "meter", "name", "effective_from"]
-        return [*asked, "written_at", "amounts"] if obj else [*asked, "definition"]
+        return [*asked, "created_at", "amounts"] if obj else [*asked, "definition"]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Show what is not a column."""
-        return ["written_at", "amounts"] if obj else []
+        return ["created_at", "amounts"] if obj else []
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody changes a rate."""
@@ -149,11 +149,6 @@ class CostRateAdmin(TenantModelAdmin):
     def is_in_force(self, rate: CostRate) -> bool:
         """Whether its time has come; a later rate may have replaced it."""
         return rate.effective_from <= timezone.now()
-
-    @admin.display(description="Written")
-    def written_at(self, rate: CostRate) -> Any:
-        """Return when it was added."""
-        return rate.created_at
 
     @admin.display(description="Charges")
     def amounts(self, rate: CostRate) -> SafeString:

@@ -5,8 +5,9 @@ from typing import Any
 
 from django import forms
 
+from pricing.admin.text_tables import sentences
+
 SIZE_MAX = 2 * 1024 * 1024
-_MISTAKES_SHOWN = 50
 
 
 class FileForm(forms.Form):
@@ -50,10 +51,8 @@ class FileForm(forms.Form):
 
     def refuse(self, mistakes: Sequence[object]) -> None:
         """Say what is wrong in the file, the first so many mistakes of it."""
-        shown = [str(mistake) for mistake in mistakes[:_MISTAKES_SHOWN]]
-        if len(mistakes) > len(shown):
-            shown.append(f"{len(mistakes) - len(shown)} more mistakes.")
-        self.add_error("file" if self.cleaned_data.get("file") else "text", shown)
+        name = "file" if self.cleaned_data.get("file") else "text"
+        self.add_error(name, sentences(mistakes))
 
 
 class PriceFileForm(FileForm):

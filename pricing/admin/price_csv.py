@@ -167,6 +167,8 @@ def _lines(text: str) -> list[_Line]:
     if len(rows) < 2:  # noqa: PLR2004  A first row of names, and something below.
         raise TableInvalid([Mistake("The file needs a first row of names and a row below it.")])
     (_, names), *below = rows
+    if len(names) > text_tables.COLUMNS_MAX:
+        raise TableInvalid([Mistake(f"has more than {text_tables.COLUMNS_MAX} columns.", 1)])
     names = [_column(_bare(name)) for name in names]
     mistakes = [
         Mistake(f"The first row needs a column {name}.")

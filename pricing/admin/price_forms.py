@@ -1,16 +1,15 @@
 """The form of one price: any charge model, by attributes of the event if that is wanted."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 
 from accounts.tenant_admin import TenantForm
-from pricing.admin import charge_choices, price_checks, price_fields
+from pricing.admin import charge_choices, price_checks, price_fields, text_tables
 from pricing.admin.form_fields import NumberField, TableField
 from pricing.admin.price_fields import FieldMistake, FieldsInvalid
+from pricing.admin.text_tables import Mistake
 from pricing.models import Price
 
 ROUNDINGS = [
@@ -124,11 +123,13 @@ class PriceForm(TenantForm):
         return cleaned
 
     def _refuse(self, mistakes: Sequence[FieldMistake]) -> None:
+        by_field: dict[str, list[Mistake]] = {}
         for name, mistake in mistakes:
-            self.add_error(name or None, ValidationError(str(mistake)))
-        for name in ("tiers", "matrix"):
-            there = [mistake._asdict() for field, mistake in mistakes if field == name]
-            self.fields[name].widget.attrs["data-mistakes"] = json.dumps(there)
+            by_field.setdefault(name, []).append(mistake)
+        for name, there in by_field.items():
+            self.add_error(name or None, text_tables.sentences(there))
+            if name in ("tiers", "matrix"):
+                self.fields[name].widget.attrs["data-mistakes"] = text_tables.as_data(there)
 
     @property
     def is_new(self) -> bool:

@@ -121,9 +121,8 @@ def _save(page: VersionPage, form: PriceListForm, listed: Listed) -> str | None:
             removing = list(listed.prices.values())
             written = price_imports.write(page.version, incoming, removing=removing)
     except TableInvalid as invalid:
-        form.add_error("prices", [ValidationError(str(mistake)) for mistake in invalid.mistakes])
-        there = json.dumps([mistake._asdict() for mistake in invalid.mistakes])
-        form.fields["prices"].widget.attrs["data-mistakes"] = there
+        form.add_error("prices", text_tables.sentences(invalid.mistakes))
+        form.fields["prices"].widget.attrs["data-mistakes"] = text_tables.as_data(invalid.mistakes)
         return None
     page.admin.log_change(page.request, page.version, "prices")
     made = f" New meters: {', '.join(meter.code for meter in meters)}." if meters else ""

@@ -5,10 +5,13 @@ the first row has. A value with a separator, a quote or outer spaces in it stand
 with quotes inside doubled. Rows are counted from 1 as people see them, the first row included.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
+COLUMNS_MAX = 200
+_MISTAKES_SHOWN = 50
 _SEPARATORS = "\t|;,"
 _CELL = re.compile(r"cells\[(\d+)\]")
 _QUOTED = re.compile(r'"(?:[^"]|"")*"')
@@ -46,6 +49,19 @@ class TableInvalid(ValueError):
         self.mistakes = mistakes
 
 
+def sentences(mistakes: Sequence[object]) -> list[str]:
+    """Return the first so many mistakes as sentences, and how many more there are."""
+    shown = [str(mistake) for mistake in mistakes[:_MISTAKES_SHOWN]]
+    if len(mistakes) > len(shown):
+        shown.append(f"{len(mistakes) - len(shown)} more mistakes.")
+    return shown
+
+
+def as_data(mistakes: Sequence[Mistake]) -> str:
+    """Return the first so many mistakes as JSON, for the script that draws the table."""
+    return json.dumps([mistake._asdict() for mistake in mistakes[:_MISTAKES_SHOWN]])
+
+
 class Row(NamedTuple):
     """One row: the number of the line it starts on, from 1, and its values."""
 
@@ -70,6 +86,8 @@ def read_with_header(text: str) -> tuple[list[str], list[Row]]:
         raise TableInvalid([Mistake("The table is empty.")])
     header, *below = rows
     names = header.values
+    if len(names) > COLUMNS_MAX:
+        raise TableInvalid([Mistake(f"has more than {COLUMNS_MAX} columns.", header.line)])
     mistakes = list(_mistakes_of(header))
     if not below:
         mistakes.append(Mistake("The table needs at least one row below the first."))

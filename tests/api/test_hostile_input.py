@@ -119,6 +119,13 @@ def writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
             ],
         ),
         f"{customer}/alerts": ("POST", [MARK, {"asset": MARK, "threshold": "1"}]),
+        **catalogue_writes(customer, plan),
+    }
+
+
+def catalogue_writes(customer: str, plan: str) -> dict[str, tuple[str, list[object]]]:
+    """Return the same for what is sold, and to whom."""
+    return {
         "subscriptions": (
             "POST",
             [
@@ -129,13 +136,6 @@ def writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
                 {"customer": "new", "plan": plan, "seats": [MARK]},
             ],
         ),
-        **catalogue_writes(customer, plan),
-    }
-
-
-def catalogue_writes(customer: str, plan: str) -> dict[str, tuple[str, list[object]]]:
-    """Return the same for what is sold."""
-    return {
         f"{customer}/overrides": (
             "PUT",
             [MARK, {"plan": MARK, "prices": []}, {"plan": plan, "prices": MARK},

@@ -13,6 +13,7 @@ from metering.models import DistinctValue, RatedEvent, UsageTotal
 from metering.outcomes import Status
 from pricing import publication
 from pricing.models import Price, ShortfallPolicy
+from tests import guarded_tables
 from tests.api.callers import caller_of
 from tests.clock import DAY, NOW
 from tests.races.crowds import crowd_of
@@ -91,6 +92,17 @@ class TestTiers:
             ("tier 3: above 200", "20", "2"),
         ]
         assert rated["amount"] == "92"
+
+    def test_what_was_rated_when_every_price_was_per_unit_is_still_explained(self) -> None:
+        rounded = {"unit_size": "1000", "rounding": "up"}
+        world = open_world_selling({"charge_model": "per_unit", "unit_amount": "10", **rounded})
+        charged(world, *units(world, "1400"))
+        charged(world, world.event(id="old", properties={"units": "1300"}))
+        working = {"quantity": "1300", "before": "1400", "amount": "10", "unit_size": "1000"}
+        with guarded_tables.unguarded():
+            RatedEvent.objects.filter(amount=10).update(working=working)
+        [rated] = caller_of(world.organization).get("events/old").json["rated"]
+        assert [(step["units"], step["amount"]) for step in rated["steps"]] == [("1", "10")]
 
     def test_it_also_shows_what_a_maximum_took_off(self) -> None:
         world = open_world_selling(GRADUATED | {"maximum_amount": "70"})

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from metering import backtest_rows, backtest_tariffs, backtests, tasks
+from metering import backtest_rows, backtests, tasks
+from metering.backtest_tariffs import fingerprint
 from metering.models import UNFINISHED, BacktestResult, BacktestRun, BacktestState
 from pricing.models import Price, ShortfallPolicy
 from tests.clock import DAY, HOUR, SINCE
@@ -116,7 +117,7 @@ class TestTrouble:
         run = asked(shop)
         assert backtests.advance(run_id=run.id, at=TODAY)
         with monkeypatch.context() as patch:
-            patch.setattr(backtests, "fingerprint", _killing)
+            patch.setattr("metering.backtests.fingerprint", _killing)
             with pytest.raises(Killed):
                 backtests.advance(run_id=run.id, at=TODAY)
         assert outcome(finished(run)) == outcome(whole)
@@ -124,7 +125,7 @@ class TestTrouble:
     def test_one_that_kills_its_workers_is_given_up(self, monkeypatch: pytest.MonkeyPatch) -> None:
         run = asked(sold(["per_unit"]))
         with monkeypatch.context() as patch:
-            patch.setattr(backtests, "fingerprint", _killing)
+            patch.setattr("metering.backtests.fingerprint", _killing)
             for attempt in range(backtests.ATTEMPTS_MAX):
                 with pytest.raises(Killed):
                     backtests.advance(run_id=run.id, at=TODAY + attempt * HOUR)
@@ -151,8 +152,7 @@ class TestTrouble:
     ) -> None:
         broken, sound = BacktestRunFactory.create(), asked(sold(["per_unit"]))
         BacktestRun.objects.filter(id=broken.id).update(
-            fingerprint=backtest_tariffs.fingerprint(broken.plan_version),
-            place={"customer": "nobody"},
+            fingerprint=fingerprint(broken.plan_version), place={"customer": "nobody"}
         )
         with pytest.raises(ExceptionGroup):
             backtests.advance_all(at=TODAY)

@@ -50,7 +50,12 @@ def draft(shop: Shop, dishes: dict[str, Dish]) -> PlanVersion:
     return shop.draft_version(dishes, **OVERAGE)
 
 
-def only(run: Any) -> tuple[Any, Any]:
+def both(charged: int, would_be: int) -> tuple[Decimal, Decimal]:
+    """Return what was charged and what would have been, as amounts."""
+    return Decimal(charged), Decimal(would_be)
+
+
+def only(run: Any) -> tuple[Decimal, Decimal]:
     """Return what the only customer was charged in the only asset, and would have been."""
     [each] = amounts(run).values()
     return each
@@ -132,16 +137,16 @@ class TestAnotherPrice:
         at_close = dataclasses.replace(per_unit("2"), settle=Settle.AT_CLOSE)
         version = draft(shop, {"per_unit": at_close})
         within = {"range_ends_at": FEBRUARY - DAY}
-        assert only(backtest(version, **within)) == (5, 0)
-        assert only(backtest(version, range_ends_at=FEBRUARY)) == (5, 20)
-        assert only(backtest(version)) == (10, 40)
+        assert only(backtest(version, **within)) == both(5, 0)
+        assert only(backtest(version, range_ends_at=FEBRUARY)) == both(5, 20)
+        assert only(backtest(version)) == both(10, 40)
 
     def test_an_open_period_counts_as_it_stands(self) -> None:
         shop = selling(per_unit("1"))
         shop.record(shop.draft(tokens="10"), at=TODAY - DAY)
         version = draft(shop, {"per_unit": per_unit("1", minimum_amount="25")})
-        assert only(backtest(version)) == (10, 25)
-        assert only(backtest(version, range_ends_at=TODAY - HOUR)) == (10, 10)
+        assert only(backtest(version)) == both(10, 25)
+        assert only(backtest(version, range_ends_at=TODAY - HOUR)) == both(10, 10)
 
     def test_a_range_that_cuts_a_period_begins_where_the_period_stood(self) -> None:
         tiers = {"tiers": [{"up_to": "10", "unit_amount": "1"}, {"unit_amount": "3"}]}
@@ -156,7 +161,7 @@ class TestAnotherPrice:
         version = draft(shop, {"per_unit": graduated})
         run = backtest(version, range_starts_at=SINCE + DAY, range_ends_at=SINCE + 10 * DAY)
         # The second event only: 2 units are left of the first tier.
-        assert only(run) == (8, 2 + 6 * 3)
+        assert only(run) == both(8, 2 + 6 * 3)
         assert run.events_done == 2
 
     def test_in_another_asset_is_told_apart(self) -> None:
@@ -176,7 +181,7 @@ class TestAnotherPrice:
         matrix = {"matrix": {"dimensions": ["model"], "cells": cells}}
         dish = dataclasses.replace(MENU["per_unit"], definition=matrix)
         run = backtest(draft(shop, {"per_unit": dish}))
-        assert only(run) == (6, 10)
+        assert only(run) == both(6, 10)
         assert run.events_unpriced == 2
         [refusal] = run.refusals
         assert (refusal["reason"], refusal["events"], refusal["example"]) == (
@@ -261,8 +266,8 @@ class TestWhose:
         for customer in shop.customers:
             shop.record(shop.draft(customer, tokens="100"), at=SINCE)
         compared = amounts(backtest(draft(shop, {"per_unit": per_unit("2")})))
-        assert compared[shop.customers[0].external_id, "USD"] == (100, 200)
-        assert compared[other.external_id, "USD"] == (100, 25)
+        assert compared[shop.customers[0].external_id, "USD"] == both(100, 200)
+        assert compared[other.external_id, "USD"] == both(100, 25)
 
 
 def _who(run: Any) -> set[str]:
@@ -286,7 +291,7 @@ class TestAsking:
     def test_one_more_than_may_wait_is_refused(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(backtests, "UNFINISHED_MAX", 1)
         shop = open_shop(["per_unit"])
-        wanted: Any = {"range_starts_at": SINCE, "range_ends_at": TODAY, "at": TODAY}
+        wanted: dict[str, Any] = {"range_starts_at": SINCE, "range_ends_at": TODAY, "at": TODAY}
         backtests.request_backtest(plan_version=shop.plan_version, **wanted)
         with pytest.raises(backtests.TooManyRuns):
             backtests.request_backtest(plan_version=shop.plan_version, **wanted)

@@ -12,7 +12,7 @@ from accounts import ledger
 from accounts.burndown import Category
 from metering import event_drafts, quoting
 from metering.models import BillingPeriod, UsageTotal
-from metering.quoting import QuoteStatus
+from metering.quoting import Quote, QuotedEvent, QuoteStatus
 from metering.subscribers import Subscribers
 from pricing.models import ShortfallPolicy
 from tests.api.tables import row_counts
@@ -23,13 +23,13 @@ from tests.worlds import VideoWorld, open_video_world
 pytestmark = pytest.mark.django_db
 
 
-def quote(world: VideoWorld, *minutes: str, **fields: Any) -> Any:
-    """Quote so many fast minutes, one event each; its Decimals are compared with any number."""
+def quote(world: VideoWorld, *minutes: str, **fields: Any) -> Quote:
+    """Quote so many fast minutes, one event each."""
     drafts = [world.minutes_of("fast", each, **fields) for each in minutes]
     return quoting.quote_events(organization_id=world.organization.id, drafts=drafts, at=NOW)
 
 
-def quote_one(world: VideoWorld, minutes: str, **fields: Any) -> Any:
+def quote_one(world: VideoWorld, minutes: str, **fields: Any) -> QuotedEvent:
     [event] = quote(world, minutes, **fields).events
     return event
 
@@ -43,9 +43,17 @@ class TestOneEvent:
             Decimal("2.5"),
             "USD",
         )
-        assert (line.meter, line.cell) == ("video_minutes", '["fast"]')
+        assert (line.meter, line.cell, line.quantity) == (
+            "video_minutes",
+            '["fast"]',
+            Decimal("2.5"),
+        )
         [step] = line.steps
-        assert (step.units, step.unit_amount, step.amount) == (Decimal("2.5"), 1, Decimal("2.5"))
+        assert (step.units, step.unit_amount, step.amount) == (
+            Decimal("2.5"),
+            Decimal(1),
+            Decimal("2.5"),
+        )
 
     def test_its_charges_are_those_it_would_be_answered_with(self, video: VideoWorld) -> None:
         quoted = quote_one(video, "3")
@@ -58,7 +66,10 @@ class TestOneEvent:
         video.grant("2", category=Category.PROMOTIONAL, expires_at=NOW + DAY, name="Welcome")
         answer = quote(video, "3")
         draws = answer.events[0].draws
-        assert [(draw.category, draw.amount) for draw in draws] == [("promotional", 2), ("paid", 1)]
+        assert [(draw.category, draw.amount) for draw in draws] == [
+            ("promotional", Decimal(2)),
+            ("paid", Decimal(1)),
+        ]
         assert [answer.names[draw.grant_id] for draw in draws if draw.grant_id] == ["Welcome", ""]
 
     def test_beyond_the_balance_it_would_be_blocked_and_says_by_what(
@@ -79,8 +90,8 @@ class TestOneEvent:
         world = open_video_world(credit="10", policy=ShortfallPolicy.OVERDRAFT, overdraft_limit="5")
         event = quote_one(world, "12")
         assert [(draw.grant_id is None, draw.amount) for draw in event.draws] == [
-            (False, 10),
-            (True, 2),
+            (False, Decimal(10)),
+            (True, Decimal(2)),
         ]
         assert quote_one(world, "15.1").blocked_by is not None
 
@@ -88,7 +99,10 @@ class TestOneEvent:
         world = open_video_world(credit="10", policy=ShortfallPolicy.OVERAGE)
         answer = quote(world, "12")
         assert answer.events[0].lines[0].overage == 2
-        assert (answer.totals["USD"].overage, answer.totals["USD"].available) == (2, 0)
+        assert (answer.totals["USD"].overage, answer.totals["USD"].available) == (
+            Decimal(2),
+            Decimal(0),
+        )
 
     @pytest.mark.parametrize(
         ("fields", "reason"),
@@ -105,15 +119,20 @@ class TestOneEvent:
 
     def test_a_price_that_settles_at_close_charges_nothing_yet(self) -> None:
         shop = open_shop(["later", "average"], policy=ShortfallPolicy.OVERAGE)
-        answer: Any = quoting.quote_events(
+        answer = quoting.quote_events(
             organization_id=shop.organization.id, drafts=[shop.draft(tokens="25")], at=NOW
         )
         average, later = answer.events[0].lines
-        assert (later.amount, later.billable, later.settles_on_event) == (0, 20, False)
+        assert (later.amount, later.billable, later.settles_on_event) == (
+            Decimal(0),
+            Decimal(20),
+            False,
+        )
         # 10 at 1.10 and 10 at 0.70 plus 1 for entering; the first tier's 3 belong to the period.
         assert later.metered == Decimal(19)
         assert [step.amount for step in later.steps] == [Decimal(11), Decimal(8)]
-        assert (average.amount, average.metered, average.steps) == (0, 0, [])
+        assert average.amount == average.metered == 0
+        assert not average.steps
 
 
 class TestSeveralEvents:
@@ -121,9 +140,7 @@ class TestSeveralEvents:
         shop = open_shop(["graduated"])
         shop.grant(shop.customers[0], "1000")
         drafts = [shop.draft(tokens="10"), shop.draft(tokens="10")]
-        answer: Any = quoting.quote_events(
-            organization_id=shop.organization.id, drafts=drafts, at=NOW
-        )
+        answer = quoting.quote_events(organization_id=shop.organization.id, drafts=drafts, at=NOW)
         assert [event.lines[0].amount for event in answer.events] == [11, 8]
         assert answer.totals["USD"].amount == 19
         assert answer.totals["USD"].balance == 981
@@ -133,9 +150,7 @@ class TestSeveralEvents:
         shop.grant(shop.customers[0], "1000")
         shop.record(shop.draft(user="ann"))
         drafts = [shop.draft(user=user) for user in ("ann", "bob", "bob", "cy")]
-        answer: Any = quoting.quote_events(
-            organization_id=shop.organization.id, drafts=drafts, at=NOW
-        )
+        answer = quoting.quote_events(organization_id=shop.organization.id, drafts=drafts, at=NOW)
         assert [event.lines[0].amount for event in answer.events] == [0, 7, 0, 7]
 
     def test_what_is_blocked_leaves_the_credit_to_the_next(self, video: VideoWorld) -> None:
@@ -143,16 +158,18 @@ class TestSeveralEvents:
         statuses = [event.status for event in answer.events]
         assert statuses == [QuoteStatus.QUOTED, QuoteStatus.BLOCKED, QuoteStatus.QUOTED]
         total = answer.totals["USD"]
-        assert (total.amount, total.refused, total.available) == (100, 50, 0)
+        assert (total.amount, total.refused, total.available) == (
+            Decimal(100),
+            Decimal(50),
+            Decimal(0),
+        )
 
     def test_an_invalid_one_has_its_own_answer(self, video: VideoWorld) -> None:
         drafts = [
             event_drafts.parse_question({"type": 3}, customer="northwind", at=NOW),
             video.minutes_of("fast", "1"),
         ]
-        answer: Any = quoting.quote_events(
-            organization_id=video.organization.id, drafts=drafts, at=NOW
-        )
+        answer = quoting.quote_events(organization_id=video.organization.id, drafts=drafts, at=NOW)
         assert [event.status for event in answer.events] == ["invalid", "quoted"]
         assert [error.field for error in answer.events[0].errors] == ["type"]
 
@@ -167,7 +184,7 @@ class TestTime:
         shop = open_shop(["graduated"])
         shop.grant(shop.customers[0], "1000")
         shop.record(shop.draft(tokens="10"), at=NOW)
-        answer: Any = quoting.quote_events(
+        answer = quoting.quote_events(
             organization_id=shop.organization.id,
             drafts=[shop.draft(tokens="10")],
             at=NOW + 31 * DAY,
@@ -198,7 +215,7 @@ def test_nothing_is_locked_held_or_stored(video: VideoWorld) -> None:
 def test_a_quote_waits_for_nobody() -> None:
     world = open_video_world()
 
-    def quote_meanwhile() -> Any:
+    def quote_meanwhile() -> Quote:
         try:
             return quote(world, "3")
         finally:

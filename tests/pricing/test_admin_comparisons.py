@@ -23,7 +23,7 @@ from tests.worlds import VideoWorld
         ("1.00 USD per unit", "1.00 USD per unit, rounded up", ""),
         ("1.00 USD per unit", "1.00 EUR per unit", ""),
         ("0.00 USD per unit", "1.00 USD per unit", ""),
-        ("up to 5 1.00 USD", "up to 6 2.00 USD", ""),
+        ("up to 5: 1.00 USD", "up to 6: 2.00 USD", ""),
         ("Month", "Day", ""),
         ("", "1.00 USD per unit", ""),
     ],

@@ -18,6 +18,7 @@ from pricing.charge_models import (
     VolumeTiers,
 )
 from pricing.event_charge_models import Dynamic, Percentage
+from pricing.period_terms import Commitment, Conversion, PeriodBounds
 
 D = Decimal
 
@@ -135,6 +136,34 @@ def test_a_percentage_is_explained_by_what_is_free_shared_fixed_and_bounded() ->
     assert labels(capped, "0", "200") == ["tier 1: above 0", "maximum per event"]
     lifted = Percentage(tiers=tiers((None, "1.2", "0")), minimum_per_event=D(1))
     assert labels(lifted, "0", "2") == ["tier 1: above 0", "minimum per event"]
+
+
+def test_a_first_event_alone_is_what_a_model_of_events_costs() -> None:
+    assert Percentage(tiers=tiers((None, "2", "0")), free_events=0).cost(D(200)) == 4
+    assert Dynamic(D("1.5")).cost(D(30), D(3)) == 15
+
+
+def test_nothing_of_a_transaction_of_nothing_is_shared() -> None:
+    share = Percentage(tiers=tiers((None, "2", "9")), fixed_amount=D("0.30"))
+    assert labels(share, "0", "0") == ["each event"]
+    assert share.charge(Usage(D(0), D(0))) == D("0.30")
+
+
+@pytest.mark.parametrize(
+    ("make", "field"),
+    [
+        (lambda: Commitment(amount=D(-1)), "commitment.amount"),
+        (lambda: Commitment(amount=D(1), overage_factor=D(-1)), "commitment.overage_factor"),
+        (lambda: PeriodBounds(minimum=D(-1)), "minimum_amount"),
+        (lambda: PeriodBounds(maximum=D(-1)), "maximum_amount"),
+        (lambda: Conversion(unit_size=D(0)), "unit_size"),
+        (lambda: Conversion(places=13), "rounding_places"),
+    ],
+)
+def test_what_surrounds_a_model_makes_sense_too(make: Callable[[], object], field: str) -> None:
+    with pytest.raises(TermsInvalid) as refused:
+        make()
+    assert refused.value.field == field
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 
 from pricing import matrix_form
 from pricing.charge_models import PerUnit
-from pricing.matrix import Cell, Dimension, Match, Matrix
+from pricing.matrix import Cell, Dimension, Match, Matrix, Range
 from pricing.properties import as_text
 
 
@@ -95,10 +95,44 @@ def test_values_are_compared_as_text(value: Any, text: str | None) -> None:
         (("a", "a"), []),
         (("a", "b"), [cell("1")]),
         (("a",), [cell("1"), cell("1")]),
+        (("a",), [cell(Range(above=Decimal(1))), cell(Range(below=Decimal(2)))]),
+        (("a",), [cell(Range(above=Decimal(1), below=Decimal(1)))]),
     ],
 )
 def test_cells_that_could_never_match_are_refused(
     dimensions: tuple[str, ...], cells: list[Cell]
 ) -> None:
-    with pytest.raises(ValueError, match=r"named, each once|every dimension|same values"):
+    with pytest.raises(
+        ValueError, match=r"named, each once|every dimension|same values|no number lies"
+    ):
         Matrix(over(*dimensions), cells)
+
+
+@pytest.mark.parametrize(
+    ("range_", "inside", "outside"),
+    [
+        (Range(above=Decimal(5)), ["5.1", "9e20"], ["5", "-1"]),
+        (Range(above=Decimal(5), from_inclusive=True), ["5"], ["4.9"]),
+        (Range(below=Decimal(5)), ["4.9", "-1"], ["5", "6"]),
+        (Range(below=Decimal(5), to_inclusive=True), ["5"], ["5.1"]),
+        (Range(above=Decimal(1), below=Decimal(2)), ["1.5"], ["1", "2"]),
+    ],
+)
+def test_a_range_contains_numbers(range_: Range, inside: list[str], outside: list[str]) -> None:
+    assert all(range_.contains(Decimal(number)) for number in inside)
+    assert not any(range_.contains(Decimal(number)) for number in outside)
+
+
+def test_a_range_without_a_bound_is_none() -> None:
+    with pytest.raises(ValueError, match="needs a bound"):
+        Range()
+
+
+@pytest.mark.parametrize(
+    ("value", "amount"), [(7, "2"), ("7", "2"), (Decimal("7.5"), "2"), ("many", None), (True, None)]
+)
+def test_numbers_are_found_in_ranges_however_they_are_written(
+    value: Any, amount: str | None
+) -> None:
+    matrix = Matrix(over("size"), [cell(Range(above=Decimal(5)), price="2")])
+    assert price(matrix, size=value) == (Decimal(amount) if amount else None)

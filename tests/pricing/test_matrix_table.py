@@ -152,6 +152,7 @@ def test_ranges_and_expressions_are_written_as_people_write_them() -> None:
         ("model|price\n|1", "Row 2, column model: is empty; write * for any value."),
         ("model|price\nopus|1:2;;3", "Row 2, column price: has a tier without a price"),
         ("model|price\n>abc<|1", "Row 2, column model: “>abc<” is no range"),
+        ("|".join(map(str, range(201))) + "\n1", "Row 1: has more than 200 columns."),
         ('model|price\n"opus|1', "Row 2: has a double quote that does not end"),
         ('model|price\n"opus" 4|1', "Row 2: has a double quote that does not end"),
         ("model|price|charge model\nopus|1|cheap", "“cheap” is none of per_unit, graduated"),

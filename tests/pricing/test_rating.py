@@ -186,6 +186,11 @@ class TestPeriod:
         assert [rated.amount for rated in each] == [5, 5, 0]
         assert totals.seen == {("", "ann"), ("", "bob")}
 
+    def test_the_value_an_event_would_count_is_known_before(self) -> None:
+        compiled = price("unique_count", **VIDEO_TERMS)
+        assert compiled.distinct_value({"minutes": "ann", "speed": "fast"}) == ('["fast"]', "ann")
+        assert VIDEO.distinct_value({"minutes": "1", "speed": "fast"}) is None
+
     def test_a_price_that_settles_at_close_meters_and_charges_nothing(self) -> None:
         rated = rate(price(unit_amount="2", at_close=True), minutes="3")
         assert (rated.metered, rated.amount) == (Decimal(6), Decimal(0))
@@ -198,6 +203,16 @@ class TestPeriod:
     def test_a_price_that_cannot_settle_on_events_is_refused(self) -> None:
         with pytest.raises(PriceInvalid, match="settle: the meter's latest is known only when"):
             price("latest", unit_amount="2")
+
+    @pytest.mark.parametrize(
+        ("cost", "reason"), [(None, "missing_property"), ("-1", "bad_amount"), ("x", "bad_amount")]
+    )
+    def test_an_event_that_should_bring_its_price_and_does_not(
+        self, cost: str | None, reason: str
+    ) -> None:
+        with pytest.raises(Unpriceable) as error:
+            rate(price(charge_model="dynamic", amount_property="cost"), minutes="1", cost=cost)
+        assert error.value.reason == reason
 
 
 class TestTooLarge:

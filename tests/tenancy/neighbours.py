@@ -134,9 +134,12 @@ def _furnished(slug: str) -> VideoWorld:
     plan = world.plan_version.plan
     plan.code = SHARED_PLAN
     plan.save()
-    _agree_terms(world, f"{MARK} {slug}" if slug == OURS else slug)
+    text = f"{MARK} {slug}" if slug == OURS else slug
+    _agree_terms(world, text)
     draft: PlanVersion = PlanVersionFactory.create(plan=plan, number=2)
-    PriceFactory.create(plan_version=draft, meter=world.minutes, asset=world.usd)
+    PriceFactory.create(
+        plan_version=draft, meter=world.minutes, asset=world.usd, definition=_price_of(text)
+    )
     # The one text a policy answers with is the code of its asset.
     CostPolicyFactory.create(
         organization=world.organization, asset__code=MARK if slug == OURS else "USD"
@@ -159,6 +162,12 @@ def _furnished(slug: str) -> VideoWorld:
     return world
 
 
+def _price_of(speed: str) -> dict[str, Any]:
+    cells = [{"match": {"speed": speed}, "unit_amount": "0.1"}]
+    matrix = {"dimensions": ["speed"], "cells": cells}
+    return {"charge_model": "per_unit", "matrix": matrix}
+
+
 def _agree_terms(world: VideoWorld, text: str) -> None:
     """Fill the tables of terms, coupons, overrides and scheduled changes, past all guards."""
     version, subscription = world.plan_version, Subscription.objects.get(customer=world.customer)
@@ -169,16 +178,12 @@ def _agree_terms(world: VideoWorld, text: str) -> None:
         )
     coupon = CouponFactory.create(organization=world.organization, code="WELCOME")
     CouponRedemptionFactory.create(subscription=subscription, coupon=coupon)
-    cells = [{"match": {"speed": text}, "unit_amount": "0.1"}]
     PriceOverrideFactory.create(
         customer=world.customer,
         plan=version.plan,
         meter=world.minutes,
         asset=world.usd,
-        definition={
-            "charge_model": "per_unit",
-            "matrix": {"dimensions": ["speed"], "cells": cells},
-        },
+        definition=_price_of(text),
     )
     ScheduledChangeFactory.create(
         subscription=subscription, plan_version=version, effective_at=NOW + 365 * DAY

@@ -27,6 +27,6 @@ REFERENCES = [
 
 
 class Migration(migrations.Migration):
-    dependencies = [("pricing", "0003_plan_terms"), ("accounts", "0002_same_tenant")]
+    dependencies = [("pricing", "0004_plan_terms"), ("accounts", "0002_same_tenant")]
 
     operations = [same_tenant(*reference) for reference in REFERENCES]

@@ -16,8 +16,8 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0003_stored_answers'),
-        ('metering', '0004_spend_caps'),
-        ('pricing', '0005_costs'),
+        ('metering', '0006_spend_caps'),
+        ('pricing', '0006_costs'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -18,8 +18,8 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0004_usage_stopped'),
-        ('metering', '0004_unused_period_may_be_repriced'),
-        ('pricing', '0004_plan_terms_same_tenant'),
+        ('metering', '0005_unused_period_may_be_repriced'),
+        ('pricing', '0005_plan_terms_same_tenant'),
     ]
 
     operations = [

@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0003_stored_answers'),
-        ('pricing', '0004_plan_terms_same_tenant'),
+        ('pricing', '0005_plan_terms_same_tenant'),
     ]
 
     operations = [
