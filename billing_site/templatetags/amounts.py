@@ -23,6 +23,22 @@ def exact(amount: Decimal, scale: int) -> SafeString:
 
 
 @register.filter
+def rounded(amount: Decimal, scale: int) -> SafeString:
+    """Show `amount` to the asset's minor unit, for tables in which many are compared.
+
+    Every digit is in the title. What is not zero is never shown as zero.
+    """
+    shown = money.round_to_minor_unit(amount, scale=scale)
+    text = money.to_display(shown, scale=scale)
+    if amount and not shown:
+        smallest = money.to_display(Decimal(1).scaleb(-scale), scale=scale)
+        text = f"< {smallest}" if amount > 0 else f"> −{smallest}"
+    return format_html(
+        '<span class="amount" title="{}">{}</span>', money.to_display(amount, scale=scale), text
+    )
+
+
+@register.filter
 def quantity(value: Decimal) -> str:
     """Show how much was used: grouped thousands and no more places than there are."""
     return money.to_display(value, scale=0)

@@ -210,8 +210,8 @@ class BacktestRunAdmin(ReadOnlyAdmin):
         run = self.get_object(request, unquote(object_id))
         if run is None:
             raise Http404("There is no such backtest.")
-        if not self.has_view_permission(request, run):
-            raise PermissionDenied
+        if request.method not in {"GET", "HEAD"} or not self.has_view_permission(request, run):
+            raise PermissionDenied("a backtest is only looked at")
         name = "admin/metering/backtestrun/watch.html"
         if request.htmx:  # type: ignore[attr-defined]  # Set by its middleware.
             name += "#live"

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
 from metering import backtests, tasks
 from metering.models import BacktestRun
@@ -53,6 +54,18 @@ def test_the_draft_is_meant_unless_a_version_is_named(api: Caller, shop: Shop) -
     shop.draft_version({"per_unit": MENU["rounded"]}, shortfall_policy=ShortfallPolicy.OVERAGE)
     assert api.post("backtests", wish(shop)).json["version"] == 2
     assert api.post("backtests", wish(shop, version=1)).json["version"] == 1
+
+
+def test_until_now_counts_what_is_still_open(checks_at_once: None) -> None:
+    shop = open_shop(["capped"], policy=ShortfallPolicy.OVERAGE)
+    shop.record(shop.draft(tokens="1"), at=timezone.now())
+    wanted = {"plan": shop.plan.code, "from": FROM}
+    api = caller_of(shop.organization)
+    asked = api.post("backtests", wanted).json
+    tasks.run_backtests()
+    [total] = api.get(f"backtests/{asked['id']}").json["totals"]
+    # One unit at 0.50, and what is missing to the minimum of 5.
+    assert total["charged"] == total["would_be"] == "5"
 
 
 def test_some_customers_may_be_named(api: Caller, shop: Shop) -> None:

@@ -5,6 +5,7 @@ from decimal import Decimal
 
 import pytest
 
+from accounts import money
 from billing_site.dashboard import balances, charts
 from billing_site.templatetags import amounts
 from metering.usage_reports import DaySpend
@@ -34,6 +35,24 @@ def spend(*per_day: str) -> list[DaySpend]:
 def test_an_amount_keeps_every_digit(amount: str, scale: int, coarse: str, fine: str) -> None:
     markup = f'<span class="amount">{coarse}<small>{fine}</small></span>'
     assert amounts.exact(Decimal(amount), scale) == markup
+
+
+@pytest.mark.parametrize(
+    ("amount", "scale", "shown"),
+    [
+        ("12.5", 2, "12.50"),
+        ("1234.565", 2, "1,234.57"),
+        ("-0.005", 2, "−0.01"),
+        ("0.004", 2, "&lt; 0.01"),
+        ("-0.000000000001", 2, "&gt; −0.01"),
+        ("0", 2, "0.00"),
+        ("0.4", 0, "&lt; 1"),
+    ],
+)
+def test_a_rounded_amount_is_never_zero_unless_it_is(amount: str, scale: int, shown: str) -> None:
+    markup = amounts.rounded(Decimal(amount), scale)
+    assert markup.endswith(f'">{shown}</span>')
+    assert money.to_display(Decimal(amount), scale=scale) in markup
 
 
 def test_the_highest_day_is_as_high_as_the_chart() -> None:

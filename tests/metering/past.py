@@ -3,7 +3,6 @@
 import datetime as dt
 import random
 from collections.abc import Collection, Mapping
-from decimal import Decimal
 from typing import Any
 
 from invoicing import closing
@@ -74,7 +73,10 @@ def backtest(version: PlanVersion, **wanted: Any) -> BacktestRun:
     return run
 
 
-def amounts(run: BacktestRun) -> Mapping[tuple[str, str], tuple[Decimal, Decimal]]:
-    """Return what was charged and what would have been, by customer and asset."""
+def amounts(run: BacktestRun) -> Mapping[tuple[str, str], tuple[Any, Any]]:
+    """Return what was charged and what would have been, by customer and asset.
+
+    They are Decimals, to be compared with any number.
+    """
     rows = BacktestResult.objects.filter(run=run).select_related("customer", "asset")
     return {(row.customer.external_id, row.asset.code): (row.charged, row.would_be) for row in rows}

@@ -9,7 +9,7 @@ import pytest
 from django.db.models import QuerySet, Sum
 
 from invoicing import closing
-from metering import backtests
+from metering import backtest_reports, backtests
 from metering.models import (
     BacktestResult,
     BacktestState,
@@ -20,7 +20,13 @@ from metering.models import (
 )
 from pricing.models import PlanVersion, Settle, ShortfallPolicy
 from tests.clock import DAY, HOUR, SINCE
-from tests.factories import PriceOverrideFactory
+from tests.factories import (
+    AssetFactory,
+    BacktestResultFactory,
+    BacktestRunFactory,
+    CostRateFactory,
+    PriceOverrideFactory,
+)
 from tests.metering.past import APRIL, FEBRUARY, MARCH, TODAY, amounts, backtest, sold
 from tests.price_menu import MENU, Dish, Shop, open_shop
 
@@ -183,6 +189,45 @@ class TestAnotherPrice:
         )  # fmt: skip
         [result] = BacktestResult.objects.all()
         assert (result.events, result.unpriced) == (3, 2)
+
+
+class TestMargins:
+    def test_are_what_is_left_when_vendors_took_theirs(self) -> None:
+        shop = selling(per_unit("1"))
+        CostRateFactory.create(
+            meter=shop.meters["per_unit"],
+            definition=per_unit("0.4").definition,
+            effective_from=FEBRUARY,
+        )
+        shop.record(shop.draft(tokens="10"), at=SINCE)
+        shop.record(shop.draft(tokens="100"), at=FEBRUARY + DAY)
+        run = backtest(draft(shop, {"per_unit": per_unit("0.3")}))
+        [total] = backtest_reports.totals(run)
+        figures: Any = total.figures
+        assert (figures.charged, figures.would_be, figures.percent) == (110, 33, Decimal(-70))
+        # Of the first event nobody knows what it cost, so it is in neither margin.
+        assert (figures.cost, figures.uncosted) == (40, 1)
+        assert (figures.margin_before, figures.margin_after) == (60, -10)
+
+    def test_are_not_known_without_costs(self) -> None:
+        run = backtest(sold(["per_unit"], customers=1).plan_version)
+        [total] = backtest_reports.totals(run)
+        assert (total.figures.cost, total.figures.margin_after) == (None, None)
+
+
+def test_totals_say_how_many_pay_more_or_less() -> None:
+    run = BacktestRunFactory.create(done=True)
+    asset = AssetFactory.create(organization=run.organization)
+    for charged, would_be in ((1, 2), (5, 3), (4, 4), (9, 9)):
+        BacktestResultFactory.create(run=run, asset=asset, charged=charged, would_be=would_be)
+    [total] = backtest_reports.totals(run)
+    assert (total.customers, total.more, total.less, total.same) == (4, 1, 1, 2)
+    assert total.figures.difference == -1
+    assert total.figures.percent == Decimal("-5.26")
+    assert [
+        result.would_be - result.charged
+        for result in backtest_reports.largest_differences(run, limit=2)
+    ] == [-2, 1]
 
 
 class TestWhose:
