@@ -68,6 +68,10 @@ class GrantState:
             return False
         if self.expires_at is not None and at >= self.expires_at:
             return False
+        return self.pays_for(meter)
+
+    def pays_for(self, meter: str) -> bool:
+        """Whether the grant is meant for `meter`, whenever."""
         return not self.meters or meter in self.meters
 
 
