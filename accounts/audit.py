@@ -185,15 +185,35 @@ _GRANTS = [
         """,
     ),
     Check(
-        "a grant pays only from its effective time on and before its expiry",
+        "a grant pays only from its effective time on",
         """
         SELECT entry.organization_id, format('grant %s', credit.id),
-            format('valid from %s to %s, paid at %s',
-                credit.effective_at, coalesce(credit.expires_at::text, 'ever'), entry.at)
+            format('effective from %s, paid at %s', credit.effective_at, entry.at)
         FROM accounts_ledgerentry entry
         JOIN accounts_creditgrant credit ON credit.id = entry.grant_id
-        WHERE entry.kind = 'usage'
-            AND (entry.at < credit.effective_at OR entry.at >= credit.expires_at)
+        WHERE entry.kind = 'usage' AND entry.at < credit.effective_at
+        """,
+    ),
+    Check(
+        "a grant pays from its expiry on only what holds made before had reserved on it",
+        """
+        SELECT credit.organization_id, format('grant %s', credit.id),
+            format('expired at %s, paid %s since, holds took %s of it',
+                credit.expires_at, late.total, coalesce(drawn.total, 0))
+        FROM accounts_creditgrant credit
+        JOIN (
+            SELECT entry.grant_id, -sum(entry.amount) AS total
+            FROM accounts_ledgerentry entry
+            JOIN accounts_creditgrant credit ON credit.id = entry.grant_id
+            WHERE entry.kind = 'usage' AND entry.at >= credit.expires_at
+            GROUP BY entry.grant_id
+        ) late ON late.grant_id = credit.id
+        LEFT JOIN LATERAL (
+            SELECT sum(draw.captured) AS total
+            FROM accounts_holddraw draw JOIN accounts_hold hold ON hold.id = draw.hold_id
+            WHERE draw.grant_id = credit.id AND hold.created_at < credit.expires_at
+        ) drawn ON true
+        WHERE late.total > coalesce(drawn.total, 0)
         """,
     ),
     Check(

@@ -3,7 +3,7 @@
     posted    = sum of the entries = what grants have left, minus what is owed
     available = posted - held - floor
     owed      = what was used below zero under a credit line; entries without a grant add up to it
-    room      = how much further below zero the account may go: available, less what grants have free
+    room      = how much further below zero it may go: available, less what grants have free
 
 What a grant has held is reserved for one of the account's open holds; what is held beyond that is
 reserved on the credit line.
@@ -101,6 +101,11 @@ class Passbook:
     def room(self) -> Decimal:
         """How much further below zero usage may go: what is owed and reserved there is gone."""
         return max(self.available - sum((grant.free for grant in self.grants), ZERO), ZERO)
+
+    @property
+    def newly_held_in_all(self) -> Decimal:
+        """What was reserved since the book was read, less what was given back."""
+        return sum(self.newly_held.values(), ZERO)
 
     # Grants come and go.
 

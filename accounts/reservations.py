@@ -110,6 +110,20 @@ class Reservations(Passbook):
     new_holds: dict[uuid.UUID, HoldState] = field(default_factory=dict)
     touched_holds: dict[uuid.UUID, HoldState] = field(default_factory=dict)
 
+    @property
+    def is_changed(self) -> bool:
+        """Whether there is anything to write."""
+        return bool(
+            self.entries or self.created or self.touched or self.new_holds or self.touched_holds
+        )
+
+    def forget_changes(self) -> None:
+        """Take what was changed as written."""
+        for changes in (self.entries, self.created):
+            changes.clear()
+        for changed in (self.touched, self.newly_held, self.new_holds, self.touched_holds):
+            changed.clear()
+
     def find_hold(self, reference: uuid.UUID) -> HoldState:
         """Return the hold made under `reference`, open or ended. Raises UnknownHold."""
         for hold in self.holds.values():

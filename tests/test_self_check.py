@@ -64,7 +64,11 @@ BREAKS = [
         "UPDATE accounts_creditgrant SET posted_at = now() WHERE posted_at IS NULL",
     ),
     (
-        "a grant pays only from its effective time on and before its expiry",
+        "a grant pays only from its effective time on",
+        "UPDATE accounts_ledgerentry SET at = '2020-01-01' WHERE kind = 'usage'",
+    ),
+    (
+        "a grant pays from its expiry on only what holds made before had reserved on it",
         "UPDATE accounts_creditgrant SET expires_at = effective_at + interval '1 hour'",
     ),
     (

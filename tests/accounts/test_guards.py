@@ -314,9 +314,11 @@ class TestHolds:
     @pytest.mark.parametrize(
         ("guard", "changed"),
         [
-            ("hold_above_zero", {"amount": Decimal(0)}),
+            ("captured_within_hold", {"amount": Decimal(-1)}),
             ("captured_within_hold", {"captured": Decimal(11)}),
             ("captured_within_hold", {"captured": Decimal(-1)}),
+            ("reported_within_hold", {"reported": Decimal(11)}),
+            ("reported_within_hold", {"reported": Decimal(-1)}),
             ("hold_ended_when_not_open", {"state": "released"}),
             ("hold_ended_when_not_open", {"ended_at": NOW}),
             ("hold_state_known", {"state": "lost", "ended_at": NOW}),
