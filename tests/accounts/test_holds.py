@@ -70,10 +70,17 @@ class TestHold:
         first, second = give(account, priority=1), give(account, priority=2)
         made = hold(account, "120", on_expiry="capture_full")
         stored = Hold.objects.get()
-        assert (stored.id, stored.reference, stored.amount) == (made.id, made.reference, 120)
+        assert (stored.id, stored.reference, stored.amount) == (
+            made.id,
+            made.reference,
+            Decimal(120),
+        )
         assert (stored.state, stored.on_expiry, stored.created_at) == ("open", "capture_full", NOW)
         draws = HoldDraw.objects.order_by("-amount").values_list("grant", "meter", "amount")
-        assert list(draws) == [(first.id, "tokens", 100), (second.id, "tokens", 20)]
+        assert list(draws) == [
+            (first.id, "tokens", Decimal(100)),
+            (second.id, "tokens", Decimal(20)),
+        ]
         assert CreditGrant.objects.get(id=second.id).held == 20
         assert balance(account) == (200, 120, 80)
 
@@ -175,9 +182,9 @@ class TestExtend:
             )
         assert extended.reserved == 90
         stored = Hold.objects.get()
-        assert (stored.amount, stored.expires_at) == (90, NOW + DAY)
+        assert (stored.amount, stored.expires_at) == (Decimal(90), NOW + DAY)
         draw = HoldDraw.objects.get()
-        assert (draw.grant_id, draw.amount) == (grant.id, 90)
+        assert (draw.grant_id, draw.amount) == (grant.id, Decimal(90))
         assert balance(account, at=NOW + HOUR) == (100, 90, 10)
 
     def test_a_refused_extension_leaves_the_hold_as_it_was(self, account: CreditAccount) -> None:
@@ -207,14 +214,14 @@ class TestCapture:
         give(account, "1000")
         event = uuid.uuid4()
         captured = capture(account, hold(account, "1000"), "743", reference=event)
-        assert (captured.paid, captured.released) == (743, 257)
+        assert (captured.paid, captured.released) == (Decimal(743), Decimal(257))
         assert balance(account) == (257, 0, 257)
         entry = LedgerEntry.objects.get(reference=event)
-        assert (entry.kind, entry.amount) == ("usage", -743)
+        assert (entry.kind, entry.amount) == ("usage", Decimal(-743))
         stored = Hold.objects.get()
-        assert (stored.state, stored.captured, stored.ended_at) == ("captured", 743, NOW)
+        assert (stored.state, stored.captured, stored.ended_at) == ("captured", Decimal(743), NOW)
         draw = HoldDraw.objects.get()
-        assert (draw.amount, draw.captured) == (0, 743)
+        assert (draw.amount, draw.captured) == (Decimal(0), Decimal(743))
 
     def test_in_parts_and_then_released(self, account: CreditAccount) -> None:
         give(account, "150")
