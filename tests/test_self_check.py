@@ -1,5 +1,6 @@
 """The self-check finds every kind of difference: each is made by hand, with the guards off."""
 
+import uuid
 from decimal import Decimal
 
 import pytest
@@ -87,12 +88,20 @@ BREAKS = [
         "DELETE FROM accounts_ledgerentry WHERE grant_id IS NULL AND kind = 'usage'",
     ),
     (
-        "an account reserves what its open holds still need",
+        "an account reserves what its open holds draw",
         "UPDATE accounts_creditaccount SET held = 0.01",
     ),
     (
-        "what grants reserve is reserved on their account",
+        "a grant reserves what open holds draw on it",
         "UPDATE accounts_creditgrant SET held = 0.01 WHERE remaining > 1",
+    ),
+    (
+        "a hold has captured and reserves what its draws say, and nothing once it has ended",
+        "UPDATE accounts_hold SET state = 'released', ended_at = now() WHERE state = 'open'",
+    ),
+    (
+        "a hold draws on grants of its own account",
+        "UPDATE accounts_holddraw SET grant_id = gen_random_uuid()",
     ),
     (
         "no account is below its floor",
@@ -149,6 +158,13 @@ def busy() -> VideoWorld:
     world.grant("5", category=Category.INCLUDED, effective_at=NOW + 90 * DAY)
     world.record(*(world.event() for _ in range(8)))
     world.grant("4", at=NOW)
+    ledger.hold(
+        account=world.account,
+        reference=uuid.uuid4(),
+        parts=[ledger.Part("video_minutes", Decimal("0.5"))],
+        expires_at=NOW + 365 * DAY,
+        at=NOW,
+    )
     ledger.reverse(entry=_usage(grant=None), at=NOW)
     ledger.reverse(entry=_usage(grant__category=Category.INCLUDED), at=NOW)
     sweeping.settle_due_grants(at=NOW + DAY)

@@ -80,3 +80,13 @@ def capture(
 def left(*grants: GrantState) -> list[int]:
     """Return what grants have left, for amounts that are whole."""
     return [int(each.remaining) for each in grants]
+
+
+def whole(*units: int) -> tuple[Decimal, ...]:
+    """Return exact amounts of so many units."""
+    return tuple(Decimal(each) for each in units)
+
+
+def entries(account: Book) -> list[tuple[str, int]]:
+    """The new entries, for amounts that are whole."""
+    return [(entry.kind, int(entry.amount)) for entry in account.entries]

@@ -10,18 +10,16 @@ from accounts.models import (
     Asset,
     CreditAccount,
     CreditGrant,
-    Hold,
     LedgerEntry,
     User,
 )
-from tests.clock import HOUR, NOW
+from tests.clock import NOW
 from tests.factories import (
     ApiKeyFactory,
     AssetFactory,
     CreditAccountFactory,
     CreditGrantFactory,
     CustomerFactory,
-    HoldFactory,
     MembershipFactory,
     PortalMembershipFactory,
     UserFactory,
@@ -292,42 +290,6 @@ class TestGrants:
                 **terms,
             }
         )
-
-
-class TestHolds:
-    @pytest.mark.parametrize("state", ["captured_in_full", "released", "expired"])
-    def test_a_hold_ends_once(self, state: str) -> None:
-        hold = HoldFactory.create(**{state: True})
-        with refused("hold_ends_once|Cannot update"):
-            Hold.objects.filter(id=hold.id).update(state="released", ended_at=NOW + HOUR)
-
-    def test_a_hold_is_never_deleted(self) -> None:
-        HoldFactory.create()
-        with refused("Cannot delete"):
-            run("DELETE FROM accounts_hold")
-
-    def test_an_account_holds_once_for_each_reference(self) -> None:
-        hold = HoldFactory.create()
-        with refused("hold_once_per_reference"):
-            HoldFactory.create(account=hold.account, reference=hold.reference)
-
-    @pytest.mark.parametrize(
-        ("guard", "changed"),
-        [
-            ("captured_within_hold", {"amount": Decimal(-1)}),
-            ("captured_within_hold", {"captured": Decimal(11)}),
-            ("captured_within_hold", {"captured": Decimal(-1)}),
-            ("reported_within_hold", {"reported": Decimal(11)}),
-            ("reported_within_hold", {"reported": Decimal(-1)}),
-            ("hold_ended_when_not_open", {"state": "released"}),
-            ("hold_ended_when_not_open", {"ended_at": NOW}),
-            ("hold_state_known", {"state": "lost", "ended_at": NOW}),
-            ("hold_state_known", {"on_expiry": "forget"}),
-        ],
-    )
-    def test_a_hold_makes_sense(self, guard: str, changed: dict[str, Any]) -> None:
-        with refused(guard):
-            HoldFactory.create(**changed)
 
 
 class TestParties:
