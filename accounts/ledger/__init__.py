@@ -10,7 +10,13 @@ The ledger does not know what an event or an invoice is: `reference` is opaque t
 """
 
 from accounts.books import Debit, InsufficientCredit, NotReversible, Part
-from accounts.ledger.balances import Balance, open_account, read_balance, read_balances
+from accounts.ledger.balances import (
+    Balance,
+    open_account,
+    read_balance,
+    read_balances,
+    read_books,
+)
 from accounts.ledger.grants import GrantOrder, grant_credit, grant_credit_all
 from accounts.ledger.holds import (
     CaptureOrder,
@@ -66,6 +72,7 @@ __all__ = [
     "post",
     "read_balance",
     "read_balances",
+    "read_books",
     "release",
     "report",
     "reverse",

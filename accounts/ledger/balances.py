@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from accounts import money, postings
+from accounts.books import Book
 from accounts.models import Asset, CreditAccount, Customer
 
 
@@ -44,16 +45,24 @@ def read_balances(
     """Return the balances of several accounts of one organization, by account id."""
     if not accounts:
         return {}
-    organization_id = next(iter(accounts)).organization_id
-    books = postings.read_books(
-        organization_id=organization_id,
+    books = read_books(
+        organization_id=next(iter(accounts)).organization_id,
         account_ids=[account.id for account in accounts],
         at=at,
-        lock=False,
     )
-    for book in books.values():
-        book.settle(at=at)
     return {
         book.account_id: Balance(posted=book.balance, held=book.held, available=book.available)
         for book in books.values()
     }
+
+
+def read_books(
+    *, organization_id: uuid.UUID, account_ids: Collection[uuid.UUID], at: dt.datetime
+) -> dict[uuid.UUID, Book]:
+    """Return the books of these accounts as of `at`, without locking: to ask, never to post."""
+    books = postings.read_books(
+        organization_id=organization_id, account_ids=account_ids, at=at, lock=False
+    )
+    for book in books.values():
+        book.settle(at=at)
+    return books
