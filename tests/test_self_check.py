@@ -167,7 +167,7 @@ def busy() -> VideoWorld:
     )
     ledger.reverse(entry=_usage(grant=None), at=NOW)
     ledger.reverse(entry=_usage(grant__category=Category.INCLUDED), at=NOW)
-    sweeping.settle_due_grants(at=NOW + DAY)
+    sweeping.settle_due_accounts(at=NOW + DAY)
     closing.close_due_periods(at=NOW + 30 * DAY)
     closing.build_due_invoices(at=NOW + 30 * DAY)
     return world
