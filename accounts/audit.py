@@ -195,25 +195,38 @@ _GRANTS = [
         """,
     ),
     Check(
-        "a grant pays from its expiry on only what holds made before had reserved on it",
+        "a grant that is over pays only what holds made before had reserved on it",
         """
         SELECT credit.organization_id, format('grant %s', credit.id),
-            format('expired at %s, paid %s since, holds took %s of it',
-                credit.expires_at, late.total, coalesce(drawn.total, 0))
+            format('expires at %s, voided at %s, paid %s since, holds took %s of it',
+                coalesce(credit.expires_at::text, '-'), coalesce(credit.voided_at::text, '-'),
+                late.total, coalesce(drawn.total, 0))
         FROM accounts_creditgrant credit
         JOIN (
             SELECT entry.grant_id, -sum(entry.amount) AS total
             FROM accounts_ledgerentry entry
             JOIN accounts_creditgrant credit ON credit.id = entry.grant_id
-            WHERE entry.kind = 'usage' AND entry.at >= credit.expires_at
+            WHERE entry.kind = 'usage'
+                AND (entry.at >= credit.expires_at OR entry.at > credit.voided_at)
             GROUP BY entry.grant_id
         ) late ON late.grant_id = credit.id
         LEFT JOIN LATERAL (
             SELECT sum(draw.captured) AS total
             FROM accounts_holddraw draw JOIN accounts_hold hold ON hold.id = draw.hold_id
-            WHERE draw.grant_id = credit.id AND hold.created_at < credit.expires_at
+            WHERE draw.grant_id = credit.id
+                AND hold.created_at < coalesce(credit.expires_at, 'infinity')
+                AND hold.created_at <= coalesce(credit.voided_at, 'infinity')
         ) drawn ON true
         WHERE late.total > coalesce(drawn.total, 0)
+        """,
+    ),
+    Check(
+        "nothing is left of a voided grant but what open holds need",
+        """
+        SELECT organization_id, format('grant %s', id),
+            format('has %s left, of it %s reserved, voided at %s', remaining, held, voided_at)
+        FROM accounts_creditgrant
+        WHERE voided_at IS NOT NULL AND remaining <> held
         """,
     ),
     Check(

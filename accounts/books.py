@@ -84,7 +84,7 @@ class Book(Reservations):
     def reverse(
         self, entry: EntryState, *, refund_id: uuid.UUID, at: dt.datetime
     ) -> GrantState | None:
-        """Undo a usage entry: its credit returns to the grant that paid, or expires with it.
+        """Undo a usage entry: its credit returns to the grant that paid, or lapses with it.
 
         Usage that went below zero first lowers what is owed; what a later grant has paid of it
         since comes back as a new grant of category refund under `refund_id`, which is returned.
@@ -96,7 +96,7 @@ class Book(Reservations):
         if entry.grant_id is not None:
             grant = self.grant_of(entry.grant_id)
             self._enter_reversal(amount, entry, grant=grant, at=at)
-            if grant.expired:
+            if grant.expired or grant.voided:
                 self.lapse(grant, at=at)
             return None
         lowers = min(self.owed, amount)

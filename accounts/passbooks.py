@@ -43,6 +43,10 @@ class InsufficientCredit(Exception):
         self.available = available
 
 
+class NotVoidable(Exception):
+    """The grant was voided before, or has expired."""
+
+
 class EntryState(NamedTuple):
     """One ledger entry; see `accounts.models.LedgerEntry`."""
 
@@ -112,20 +116,17 @@ class Passbook:
     def post_due(self, *, at: dt.datetime) -> None:
         """Enter the grants that have become effective, in the order in which they did."""
         for grant in sorted(self.grants, key=lambda grant: grant.effective_at):
-            if not grant.posted and grant.effective_at <= at:
+            if not grant.posted and not grant.voided and grant.effective_at <= at:
                 self._post_grant(grant, at=at)
 
     def lapse(self, grant: GrantState, *, at: dt.datetime) -> None:
-        """Enter the expiry of what is left of `grant`, but for what open holds still need.
-
-        Does nothing before its time.
-        """
-        if grant.expires_at is None or grant.expires_at > at or not grant.posted:
+        """Enter the end of what is left of a grant that is over, but for what open holds need."""
+        if not grant.posted or not grant.is_over(at=at):
             return
         if grant.free > 0:
             self._enter(
                 -grant.free,
-                kind="expiry",
+                kind="void" if grant.voided else "expiry",
                 contra=CONTRA_OF_LAPSE[grant.category],
                 grant=grant,
                 reference=grant.id,
@@ -134,12 +135,29 @@ class Passbook:
         elif not grant.remaining:
             self.touched[grant.id] = grant
 
+    def void(self, grant: GrantState, *, at: dt.datetime) -> Decimal:
+        """Take back what is left of `grant`, but for what open holds need, which lapses with them.
+
+        Returns how much left the balance. Raises NotVoidable for a grant that is over.
+        """
+        if grant.voided:
+            raise NotVoidable("the grant was voided before")
+        if grant.is_over(at=at):
+            raise NotVoidable("the grant has expired")
+        taken_back = grant.free
+        grant.voided = True
+        self.touched[grant.id] = grant
+        self.lapse(grant, at=at)
+        return taken_back
+
     def add_grant(self, grant: GrantState, *, at: dt.datetime) -> None:
         """Take up a new grant (`posted` False); one that is effective first pays what is owed.
 
         Raises AmountInvalid when all grants together would be more than a balance can hold.
         """
-        to_come = sum((g.remaining if g.posted else g.amount for g in self.grants), ZERO)
+        to_come = sum(
+            (g.remaining if g.posted or g.voided else g.amount for g in self.grants), ZERO
+        )
         if to_come + grant.amount > LARGEST:
             raise AmountInvalid("would make the balance larger than can be kept")
         insort(self.grants, grant, key=lambda each: each.burn_key)

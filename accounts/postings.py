@@ -16,6 +16,7 @@ from accounts.models import CreditAccount, CreditGrant
 from accounts.money import ZERO
 from accounts.reservations import HoldState
 
+_MOMENTS = ("posted_at", "expired_at", "voided_at")
 _GRANT_STATE = (
     "id", "amount", "remaining", "held", "priority", "effective_at", "expires_at",
 )  # fmt: skip
@@ -98,23 +99,24 @@ def _read_grants(
 ) -> dict[uuid.UUID, list[GrantState]]:
     unfinished = (
         Q(remaining__gt=0)
-        | Q(posted_at=None)
-        | Q(expires_at__lte=at, expired_at=None)
+        | Q(posted_at=None, voided_at=None)
+        | Q(expires_at__lte=at, expired_at=None, voided_at=None)
         | Q(id__in=also)
     )
     rows = (
         CreditGrant.objects.for_organization(organization_id)
         .filter(unfinished, account_id__in=account_ids)
         .order_by()
-        .values_list("account_id", "category", "posted_at", "expired_at", "meters", *_GRANT_STATE)
+        .values_list("account_id", "category", "meters", *_MOMENTS, *_GRANT_STATE)
     )
     grants: dict[uuid.UUID, list[GrantState]] = defaultdict(list)
-    for account_id, category, posted_at, expired_at, meters, *state in rows:
+    for account_id, category, meters, posted_at, expired_at, voided_at, *state in rows:
         grants[account_id].append(
             GrantState(
                 category=Category(category),
                 posted=posted_at is not None,
                 expired=expired_at is not None,
+                voided=voided_at is not None,
                 meters=frozenset(meters),
                 **dict(zip(_GRANT_STATE, state, strict=True)),
             )
@@ -202,21 +204,32 @@ def _update_grants(books: list[Book], *, at: dt.datetime) -> None:
         created = {grant.id for grant in book.created}
         for grant in book.touched.values():
             lapsed = grant.expires_at is not None and grant.expires_at <= at
-            if grant.id not in created or lapsed:
-                held = ZERO if grant.id in created else book.newly_held.get(grant.id, ZERO)
-                rows.append((grant.id, grant.remaining, held, lapsed and not grant.remaining))
+            if grant.id not in created:
+                held = book.newly_held.get(grant.id, ZERO)
+            elif lapsed or grant.voided:
+                held = ZERO  # Written when it was inserted.
+            else:
+                continue
+            ends = (lapsed and not grant.remaining, grant.voided)
+            rows.append((grant.id, grant.remaining, held, grant.posted, *ends))
     set_statements.execute(
         """
             UPDATE accounts_creditgrant credit
             SET remaining = changed.remaining,
                 held = credit.held + changed.newly_held,
-                posted_at = coalesce(credit.posted_at, %s),
-                expired_at = CASE WHEN changed.lapsed THEN %s ELSE credit.expired_at END
-            FROM unnest(%s::uuid[], %s::numeric[], %s::numeric[], %s::boolean[])
-                AS changed (id, remaining, newly_held, lapsed)
+                posted_at = CASE WHEN changed.posted
+                    THEN coalesce(credit.posted_at, %s) ELSE credit.posted_at END,
+                expired_at = CASE WHEN changed.lapsed THEN %s ELSE credit.expired_at END,
+                voided_at = CASE WHEN changed.voided
+                    THEN coalesce(credit.voided_at, %s) ELSE credit.voided_at END
+            FROM unnest(
+                %s::uuid[], %s::numeric[], %s::numeric[], %s::boolean[], %s::boolean[],
+                %s::boolean[]
+            ) AS changed (id, remaining, newly_held, posted, lapsed, voided)
             WHERE credit.id = changed.id
             """,
         rows,
+        at,
         at,
         at,
     )

@@ -20,7 +20,8 @@ def settle_due_accounts(*, at: dt.datetime) -> int:
     others, for accounts that could not be settled.
     """
     grants = CreditGrant.objects.filter(
-        Q(posted_at=None, effective_at__lte=at) | Q(expired_at=None, expires_at__lte=at)
+        Q(posted_at=None, effective_at__lte=at) | Q(expired_at=None, expires_at__lte=at),
+        voided_at=None,
     )
     holds = Hold.objects.filter(state=HoldState.OPEN, expires_at__lte=at)
     by_organization: dict[uuid.UUID, set[uuid.UUID]] = defaultdict(set)

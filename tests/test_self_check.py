@@ -69,8 +69,12 @@ BREAKS = [
         "UPDATE accounts_ledgerentry SET at = '2020-01-01' WHERE kind = 'usage'",
     ),
     (
-        "a grant pays from its expiry on only what holds made before had reserved on it",
+        "a grant that is over pays only what holds made before had reserved on it",
         "UPDATE accounts_creditgrant SET expires_at = effective_at + interval '1 hour'",
+    ),
+    (
+        "nothing is left of a voided grant but what open holds need",
+        "UPDATE accounts_creditgrant SET voided_at = now() WHERE remaining > held",
     ),
     (
         "nothing is left of a grant whose expiry was booked",

@@ -17,7 +17,7 @@ from accounts.ledger.balances import (
     read_balances,
     read_books,
 )
-from accounts.ledger.grants import GrantOrder, grant_credit, grant_credit_all
+from accounts.ledger.grants import GrantOrder, grant_credit, grant_credit_all, void_grant
 from accounts.ledger.holds import (
     CaptureOrder,
     HoldOrder,
@@ -37,6 +37,7 @@ from accounts.ledger.locks import (
     post,
 )
 from accounts.ledger.usage import DebitOrder, debit, debit_all, expire, reverse, reverse_all
+from accounts.passbooks import NotVoidable
 from accounts.reservations import Captured, HoldEnded, HoldState, Shortfall, UnknownHold
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "HoldState",
     "InsufficientCredit",
     "NotReversible",
+    "NotVoidable",
     "Part",
     "Shortfall",
     "UnknownAccount",
@@ -77,4 +79,5 @@ __all__ = [
     "report",
     "reverse",
     "reverse_all",
+    "void_grant",
 ]

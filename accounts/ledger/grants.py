@@ -8,7 +8,7 @@ from decimal import Decimal
 
 from accounts import identifiers, money, tenancy
 from accounts.burndown import Category, GrantState
-from accounts.ledger.locks import lock_to_give, post
+from accounts.ledger.locks import lock_books, lock_to_give, post
 from accounts.models import CreditAccount, CreditGrant
 
 
@@ -100,3 +100,23 @@ def _grant_state(order: GrantOrder, *, at: dt.datetime) -> GrantState:
         reference=order.reference,
         name=order.name,
     )
+
+
+def void_grant(*, grant: CreditGrant, at: dt.datetime) -> Decimal:
+    """Take back what is left of a grant; returns how much left the balance.
+
+    What open holds need of it stays until they end, and lapses then. Raises NotVoidable for a
+    grant that was voided before or has expired. Callers that watch balances fall use `lock_books`,
+    `Book.void` and `post`.
+    """
+    with tenancy.transaction_for(grant.organization_id):
+        books = lock_books(
+            organization_id=grant.organization_id,
+            account_ids=[grant.account_id],
+            grant_ids=[grant.id],
+            at=at,
+        )
+        book = books[grant.account_id]
+        taken_back = book.void(book.grant_of(grant.id), at=at)
+        post([book], at=at)
+    return taken_back

@@ -243,6 +243,12 @@ class TestGrants:
         with refused("grant_terms_are_fixed|Cannot update"):
             run(f"UPDATE accounts_creditgrant SET {change}")
 
+    @pytest.mark.parametrize("moment", ["NULL", "now() + interval '1 hour'"])
+    def test_a_grant_is_voided_once(self, grant: CreditGrant, moment: str) -> None:
+        run("UPDATE accounts_creditgrant SET voided_at = now()")
+        with refused("grant_voided_once|Cannot update"):
+            run(f"UPDATE accounts_creditgrant SET voided_at = {moment}")
+
     @pytest.mark.parametrize("change", ["held = 101", "held = -1", "remaining = 101"])
     def test_a_grant_stays_within_its_amount(self, grant: CreditGrant, change: str) -> None:
         with refused("grant_held_within_remaining_within_amount"):
