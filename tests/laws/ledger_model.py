@@ -162,7 +162,9 @@ class Wallet:
             if serves and not pot.waiting and not pot.is_over(self.now):
                 yield pot
 
-    def _spare(self, parts: Sequence[tuple[str | None, Decimal]]) -> tuple[list[Draws], Draws]:
+    def _spare(
+        self, parts: Sequence[tuple[str | None, Decimal]]
+    ) -> tuple[list[Draws], list[Decimal]]:
         """Say what spare credit each part would get, and what would be missing, by part's place."""
         spare = {pot.id: pot.left - self.aside_in(pot) for pot in self.pots}
         found: list[Draws] = []
@@ -259,10 +261,9 @@ class Wallet:
         promise: Promise, parts: Sequence[tuple[str | None, Decimal]]
     ) -> Iterator[tuple[int, Share]]:
         """Yield which share may serve which part, in the order in which they do."""
-        in_turn = [
-            *sorted((s for s in promise.shares if s.pot), key=lambda s: s.pot and s.pot.turn),
-            *(share for share in promise.shares if share.pot is None),
-        ]
+        on_pots = [(share.pot.turn, share) for share in promise.shares if share.pot]
+        in_turn = [share for _, share in sorted(on_pots, key=lambda each: each[0])]
+        in_turn += [share for share in promise.shares if share.pot is None]
         for own_meter in (True, False):
             for place, (meter, _) in enumerate(parts):
                 for share in in_turn:
