@@ -185,15 +185,48 @@ _GRANTS = [
         """,
     ),
     Check(
-        "a grant pays only from its effective time on and before its expiry",
+        "a grant pays only from its effective time on",
         """
         SELECT entry.organization_id, format('grant %s', credit.id),
-            format('valid from %s to %s, paid at %s',
-                credit.effective_at, coalesce(credit.expires_at::text, 'ever'), entry.at)
+            format('effective from %s, paid at %s', credit.effective_at, entry.at)
         FROM accounts_ledgerentry entry
         JOIN accounts_creditgrant credit ON credit.id = entry.grant_id
-        WHERE entry.kind = 'usage'
-            AND (entry.at < credit.effective_at OR entry.at >= credit.expires_at)
+        WHERE entry.kind = 'usage' AND entry.at < credit.effective_at
+        """,
+    ),
+    Check(
+        "a grant that is over pays only what holds made before had reserved on it",
+        """
+        SELECT credit.organization_id, format('grant %s', credit.id),
+            format('expires at %s, voided at %s, paid %s since, holds took %s of it',
+                coalesce(credit.expires_at::text, '-'), coalesce(credit.voided_at::text, '-'),
+                late.total, coalesce(drawn.total, 0))
+        FROM accounts_creditgrant credit
+        JOIN (
+            SELECT entry.grant_id, -sum(entry.amount) AS total
+            FROM accounts_ledgerentry entry
+            JOIN accounts_creditgrant credit ON credit.id = entry.grant_id
+            WHERE entry.kind = 'usage'
+                AND (entry.at >= credit.expires_at OR entry.at > credit.voided_at)
+            GROUP BY entry.grant_id
+        ) late ON late.grant_id = credit.id
+        LEFT JOIN LATERAL (
+            SELECT sum(draw.captured) AS total
+            FROM accounts_holddraw draw JOIN accounts_hold hold ON hold.id = draw.hold_id
+            WHERE draw.grant_id = credit.id
+                AND hold.created_at < coalesce(credit.expires_at, 'infinity')
+                AND hold.created_at <= coalesce(credit.voided_at, 'infinity')
+        ) drawn ON true
+        WHERE late.total > coalesce(drawn.total, 0)
+        """,
+    ),
+    Check(
+        "nothing is left of a voided grant but what open holds need",
+        """
+        SELECT organization_id, format('grant %s', id),
+            format('has %s left, of it %s reserved, voided at %s', remaining, held, voided_at)
+        FROM accounts_creditgrant
+        WHERE voided_at IS NOT NULL AND remaining <> held
         """,
     ),
     Check(
@@ -229,30 +262,6 @@ _ACCOUNTS = [
         """,
     ),
     Check(
-        "an account reserves what its open holds still need",
-        """
-        SELECT account.organization_id, format('account %s', account.id),
-            format('%s reserved, open holds need %s', account.held, coalesce(open.total, 0))
-        FROM accounts_creditaccount account
-        LEFT JOIN (
-            SELECT account_id, sum(amount - captured) AS total
-            FROM accounts_hold WHERE state = 'open' GROUP BY account_id
-        ) open ON open.account_id = account.id
-        WHERE account.held <> coalesce(open.total, 0)
-        """,
-    ),
-    Check(
-        "what grants reserve is reserved on their account",
-        """
-        SELECT account.organization_id, format('account %s', account.id),
-            format('%s reserved, its grants reserve %s', account.held, sum(credit.held))
-        FROM accounts_creditaccount account
-        JOIN accounts_creditgrant credit ON credit.account_id = account.id
-        GROUP BY account.id
-        HAVING sum(credit.held) > account.held
-        """,
-    ),
-    Check(
         "no account is below its floor",
         """
         SELECT organization_id, format('account %s', id),
@@ -263,4 +272,67 @@ _ACCOUNTS = [
     ),
 ]
 
-CHECKS = (*_CHAIN, *_GRANTS, *_ACCOUNTS)
+_HOLDS = [
+    Check(
+        "an account reserves what its open holds draw",
+        """
+        SELECT account.organization_id, format('account %s', account.id),
+            format('%s reserved, open holds draw %s', account.held, coalesce(open.total, 0))
+        FROM accounts_creditaccount account
+        LEFT JOIN (
+            SELECT hold.account_id, sum(draw.amount) AS total
+            FROM accounts_holddraw draw JOIN accounts_hold hold ON hold.id = draw.hold_id
+            WHERE hold.state = 'open'
+            GROUP BY hold.account_id
+        ) open ON open.account_id = account.id
+        WHERE account.held <> coalesce(open.total, 0)
+        """,
+    ),
+    Check(
+        "a grant reserves what open holds draw on it",
+        """
+        SELECT credit.organization_id, format('grant %s', credit.id),
+            format('%s reserved, open holds draw %s', credit.held, coalesce(open.total, 0))
+        FROM accounts_creditgrant credit
+        LEFT JOIN (
+            SELECT draw.grant_id, sum(draw.amount) AS total
+            FROM accounts_holddraw draw JOIN accounts_hold hold ON hold.id = draw.hold_id
+            WHERE hold.state = 'open'
+            GROUP BY draw.grant_id
+        ) open ON open.grant_id = credit.id
+        WHERE credit.held <> coalesce(open.total, 0)
+        """,
+    ),
+    Check(
+        "a hold has captured and reserves what its draws say, and nothing once it has ended",
+        """
+        SELECT hold.organization_id, format('hold %s', hold.id),
+            format('%s of %s captured and %s, drawn %s and still %s', hold.captured, hold.amount,
+                hold.state, coalesce(drawn.captured, 0), coalesce(drawn.reserved, 0))
+        FROM accounts_hold hold
+        LEFT JOIN (
+            SELECT hold_id, sum(amount) AS reserved, sum(captured) AS captured
+            FROM accounts_holddraw GROUP BY hold_id
+        ) drawn ON drawn.hold_id = hold.id
+        WHERE hold.captured <> coalesce(drawn.captured, 0)
+            OR coalesce(drawn.reserved, 0)
+                <> CASE hold.state WHEN 'open' THEN hold.amount - hold.captured ELSE 0 END
+        """,
+    ),
+    Check(
+        "a hold draws on grants of its own account",
+        """
+        SELECT draw.organization_id, format('hold %s', draw.hold_id),
+            format('account %s, draws on grant %s of account %s',
+                hold.account_id, draw.grant_id, credit.account_id)
+        FROM accounts_holddraw draw
+        LEFT JOIN accounts_hold hold
+            ON hold.organization_id = draw.organization_id AND hold.id = draw.hold_id
+        LEFT JOIN accounts_creditgrant credit ON credit.id = draw.grant_id
+        WHERE hold.id IS NULL
+            OR (draw.grant_id IS NOT NULL AND credit.account_id IS DISTINCT FROM hold.account_id)
+        """,
+    ),
+]
+
+CHECKS = (*_CHAIN, *_GRANTS, *_ACCOUNTS, *_HOLDS)

@@ -34,7 +34,8 @@ _CATEGORY_ORDER = {category: place for place, category in enumerate(Category)}
 class GrantState:
     """What burn-down needs to know of one grant; amounts in the account's asset.
 
-    `posted` and `expired` say whether its beginning and its end are in the books already.
+    `posted` and `expired` say whether its beginning and its end are in the books already;
+    `voided` that it was taken back, and pays for nothing but what was reserved on it before.
     """
 
     id: uuid.UUID
@@ -48,6 +49,7 @@ class GrantState:
     meters: frozenset[str] = field(default_factory=frozenset)
     posted: bool = True
     expired: bool = False
+    voided: bool = False
     reference: str = ""
     name: str = ""
 
@@ -63,11 +65,17 @@ class GrantState:
         return (self.priority, self.expires_at or _NEVER, place, self.effective_at, self.id)
 
     def is_usable(self, *, meter: str, at: dt.datetime) -> bool:
-        """Whether the grant may pay for `meter` at `at`: effective, not expired, not foreign."""
-        if not self.posted or at < self.effective_at:
+        """Whether the grant may pay for `meter` at `at`: effective, not over, not foreign."""
+        if not self.posted or at < self.effective_at or self.is_over(at=at):
             return False
-        if self.expires_at is not None and at >= self.expires_at:
-            return False
+        return self.pays_for(meter)
+
+    def is_over(self, *, at: dt.datetime) -> bool:
+        """Whether the grant was voided, or has expired by `at`."""
+        return self.voided or (self.expires_at is not None and at >= self.expires_at)
+
+    def pays_for(self, meter: str) -> bool:
+        """Whether the grant is meant for `meter`, whenever."""
         return not self.meters or meter in self.meters
 
 

@@ -7,23 +7,28 @@ from collections import defaultdict
 from django.db.models import Q
 
 from accounts import ledger, parking, tenancy
-from accounts.models import CreditGrant
+from accounts.models import CreditGrant, Hold, HoldState
 from metering import alerts
 
 ACCOUNTS_PER_TRANSACTION = 500
 
 
-def settle_due_grants(*, at: dt.datetime) -> int:
-    """Book every grant that became effective or expired by `at`; returns how many entries.
+def settle_due_accounts(*, at: dt.datetime) -> int:
+    """Book every grant that became effective or expired by `at`, and end every hold that is over.
 
-    Raises ExceptionGroup, after all the others, for accounts that could not be settled.
+    Returns how many entries and ends of holds that made. Raises ExceptionGroup, after all the
+    others, for accounts that could not be settled.
     """
-    due = CreditGrant.objects.filter(
-        Q(posted_at=None, effective_at__lte=at) | Q(expired_at=None, expires_at__lte=at)
-    ).values_list("organization_id", "account_id")
+    grants = CreditGrant.objects.filter(
+        Q(posted_at=None, effective_at__lte=at) | Q(expired_at=None, expires_at__lte=at),
+        voided_at=None,
+    )
+    holds = Hold.objects.filter(state=HoldState.OPEN, expires_at__lte=at)
     by_organization: dict[uuid.UUID, set[uuid.UUID]] = defaultdict(set)
-    for organization_id, account_id in due.order_by().distinct():
-        by_organization[organization_id].add(account_id)
+    for due in (grants, holds):
+        accounts = due.order_by().values_list("organization_id", "account_id").distinct()
+        for organization_id, account_id in accounts:
+            by_organization[organization_id].add(account_id)
     chunks = [
         (organization_id, sorted(account_ids)[start : start + ACCOUNTS_PER_TRANSACTION])
         for organization_id, account_ids in by_organization.items()
@@ -34,8 +39,10 @@ def settle_due_grants(*, at: dt.datetime) -> int:
 
 def _settle(organization_id: uuid.UUID, account_ids: list[uuid.UUID], *, at: dt.datetime) -> int:
     with tenancy.transaction_for(organization_id):
-        books = ledger.lock_books(organization_id=organization_id, account_ids=account_ids, at=at)
-        entries = sum(len(book.entries) for book in books.values())
+        books = ledger.lock_books(
+            organization_id=organization_id, account_ids=account_ids, at=at, sweep=True
+        )
+        booked = sum(len(book.entries) + len(book.touched_holds) for book in books.values())
         alerts.decide(books.values(), organization_id=organization_id, at=at)
         ledger.post(books.values(), at=at)
-    return entries
+    return booked

@@ -41,9 +41,9 @@ def deliver_alerts() -> int:
 
 
 @shared_task
-def settle_due_grants() -> int:
-    """Book grants that became effective or expired."""
-    return sweeping.settle_due_grants(at=timezone.now())
+def settle_due_accounts() -> int:
+    """Book grants that became effective or expired, and end holds whose time is over."""
+    return sweeping.settle_due_accounts(at=timezone.now())
 
 
 @shared_task

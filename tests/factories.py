@@ -32,6 +32,7 @@ from accounts.models import (
     CreditGrant,
     Customer,
     Hold,
+    HoldDraw,
     HoldState,
     Membership,
     Organization,
@@ -220,6 +221,21 @@ class HoldFactory(DjangoModelFactory[Hold]):
     reference = LazyFunction(uuid.uuid4)
     amount = Decimal(10)
     expires_at = NOW + DAY
+
+
+class HoldDrawFactory(DjangoModelFactory[HoldDraw]):
+    class Meta:
+        model = HoldDraw
+
+    class Params:
+        on_grant = Trait(
+            grant=SubFactory(CreditGrantFactory, account=SelfAttribute("..hold.account"))
+        )
+
+    hold = SubFactory(HoldFactory)
+    organization = SelfAttribute("hold.organization")
+    meter = "tokens"
+    amount = Decimal(10)
 
 
 class MeterFactory(DjangoModelFactory[Meter]):

@@ -22,7 +22,11 @@ UNIQUE_OVER_ALL = {"Organization.slug", "User.email", "ApiKey.key_hash"}
 
 # The storey of the domain, where calls must read aloud.
 DOMAIN_MODULES = (
-    "accounts/ledger.py",
+    "accounts/ledger/balances.py",
+    "accounts/ledger/grants.py",
+    "accounts/ledger/holds.py",
+    "accounts/ledger/locks.py",
+    "accounts/ledger/usage.py",
     "accounts/customers.py",
     "accounts/api_keys.py",
     "pricing/coupons.py",

@@ -1,5 +1,6 @@
 """The self-check finds every kind of difference: each is made by hand, with the guards off."""
 
+import uuid
 from decimal import Decimal
 
 import pytest
@@ -64,8 +65,16 @@ BREAKS = [
         "UPDATE accounts_creditgrant SET posted_at = now() WHERE posted_at IS NULL",
     ),
     (
-        "a grant pays only from its effective time on and before its expiry",
+        "a grant pays only from its effective time on",
+        "UPDATE accounts_ledgerentry SET at = '2020-01-01' WHERE kind = 'usage'",
+    ),
+    (
+        "a grant that is over pays only what holds made before had reserved on it",
         "UPDATE accounts_creditgrant SET expires_at = effective_at + interval '1 hour'",
+    ),
+    (
+        "nothing is left of a voided grant but what open holds need",
+        "UPDATE accounts_creditgrant SET voided_at = now() WHERE remaining > held",
     ),
     (
         "nothing is left of a grant whose expiry was booked",
@@ -83,12 +92,20 @@ BREAKS = [
         "DELETE FROM accounts_ledgerentry WHERE grant_id IS NULL AND kind = 'usage'",
     ),
     (
-        "an account reserves what its open holds still need",
+        "an account reserves what its open holds draw",
         "UPDATE accounts_creditaccount SET held = 0.01",
     ),
     (
-        "what grants reserve is reserved on their account",
+        "a grant reserves what open holds draw on it",
         "UPDATE accounts_creditgrant SET held = 0.01 WHERE remaining > 1",
+    ),
+    (
+        "a hold has captured and reserves what its draws say, and nothing once it has ended",
+        "UPDATE accounts_hold SET state = 'released', ended_at = now() WHERE state = 'open'",
+    ),
+    (
+        "a hold draws on grants of its own account",
+        "UPDATE accounts_holddraw SET grant_id = gen_random_uuid()",
     ),
     (
         "no account is below its floor",
@@ -152,9 +169,16 @@ def busy() -> VideoWorld:
     world.grant("5", category=Category.INCLUDED, effective_at=NOW + 90 * DAY)
     world.record(*(world.event() for _ in range(8)))
     world.grant("4", at=NOW)
+    ledger.hold(
+        account=world.account,
+        reference=uuid.uuid4(),
+        parts=[ledger.Part("video_minutes", Decimal("0.5"))],
+        expires_at=NOW + 365 * DAY,
+        at=NOW,
+    )
     ledger.reverse(entry=_usage(grant=None), at=NOW)
     ledger.reverse(entry=_usage(grant__category=Category.INCLUDED), at=NOW)
-    sweeping.settle_due_grants(at=NOW + DAY)
+    sweeping.settle_due_accounts(at=NOW + DAY)
     closing.close_due_periods(at=NOW + 30 * DAY)
     closing.build_due_invoices(at=NOW + 30 * DAY)
     return world

@@ -9,7 +9,7 @@ from accounts.models.customers import (
     validate_external_id,
     validate_time_zone,
 )
-from accounts.models.holds import Hold, HoldState, OnExpiry
+from accounts.models.holds import Hold, HoldDraw, HoldState, OnExpiry
 from accounts.models.ledger_entries import Contra, EntryKind, LedgerEntry
 from accounts.models.organizations import (
     EDITING_ROLES,
@@ -33,6 +33,7 @@ __all__ = [
     "Customer",
     "EntryKind",
     "Hold",
+    "HoldDraw",
     "HoldState",
     "LedgerEntry",
     "Membership",

@@ -105,6 +105,7 @@ class CreditGrant(TenantModel):
         null=True, help_text="When it entered the balance; empty while it is still to come."
     )
     expired_at = models.DateTimeField(null=True, help_text="When its expiry was booked.")
+    voided_at = models.DateTimeField(null=True, help_text="When it was taken back.")
     meters = ArrayField(
         models.CharField(max_length=100),
         default=list,
@@ -121,10 +122,14 @@ class CreditGrant(TenantModel):
         ordering = ["created_at"]
         indexes = [
             models.Index(
-                fields=["expires_at"], condition=Q(expired_at=None), name="grant_expiry_due"
+                fields=["expires_at"],
+                condition=Q(expired_at=None, voided_at=None),
+                name="grant_expiry_due",
             ),
             models.Index(
-                fields=["effective_at"], condition=Q(posted_at=None), name="grant_posting_due"
+                fields=["effective_at"],
+                condition=Q(posted_at=None, voided_at=None),
+                name="grant_posting_due",
             ),
         ]
         constraints = [
@@ -167,6 +172,13 @@ class CreditGrant(TenantModel):
                     "reference",
                     "created_at",
                 ],
+            ),
+            pgtrigger.Protect(
+                name="grant_voided_once",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Condition(
+                    "OLD.voided_at IS NOT NULL AND OLD.voided_at IS DISTINCT FROM NEW.voided_at"
+                ),
             ),
         ]
 

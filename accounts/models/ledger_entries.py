@@ -16,6 +16,7 @@ class EntryKind(models.TextChoices):
     GRANT = "grant", "Grant"
     USAGE = "usage", "Usage"
     EXPIRY = "expiry", "Expiry"
+    VOID = "void", "Void"
     REVERSAL = "reversal", "Reversal"
 
 
@@ -95,7 +96,10 @@ class LedgerEntry(models.Model):
                 name="reversal_names_what_it_reverses",
             ),
             models.CheckConstraint(
-                condition=(Q(kind__in=[EntryKind.USAGE, EntryKind.EXPIRY]) & Q(amount__lt=0))
+                condition=(
+                    Q(kind__in=[EntryKind.USAGE, EntryKind.EXPIRY, EntryKind.VOID])
+                    & Q(amount__lt=0)
+                )
                 | (Q(kind__in=[EntryKind.GRANT, EntryKind.REVERSAL]) & Q(amount__gt=0)),
                 name="entry_sign_fits_kind",
             ),

@@ -7,7 +7,8 @@ from typing import Any
 
 from accounts.books import Book, Debit, Part
 from accounts.burndown import Category, GrantState
-from tests.clock import NOW, SINCE
+from accounts.reservations import Captured, HoldState
+from tests.clock import HOUR, NOW, SINCE
 
 _numbers = itertools.count(1)
 
@@ -53,6 +54,39 @@ def debit(account: Book, amount: str, *, meter: str = "tokens", **terms: Any) ->
     return account.debit(**{"parts": parts, "reference": event, "at": NOW, **terms})
 
 
+def hold(account: Book, amount: str, *, meter: str = "tokens", **terms: Any) -> HoldState:
+    """Reserve for an hour, for one meter."""
+    return account.hold(
+        **{
+            "parts": [Part(meter, Decimal(amount))],
+            "hold_id": uuid.UUID(int=next(_numbers)),
+            "reference": uuid.UUID(int=next(_numbers)),
+            "expires_at": NOW + HOUR,
+            "at": NOW,
+            **terms,
+        }
+    )
+
+
+def capture(
+    account: Book, held: HoldState, amount: str, *, meter: str = "tokens", **terms: Any
+) -> Captured:
+    """Capture one new event for one meter."""
+    event = uuid.UUID(int=next(_numbers))
+    parts = [Part(meter, Decimal(amount))]
+    return account.capture(held, **{"parts": parts, "reference": event, "at": NOW, **terms})
+
+
 def left(*grants: GrantState) -> list[int]:
     """Return what grants have left, for amounts that are whole."""
     return [int(each.remaining) for each in grants]
+
+
+def whole(*units: int) -> tuple[Decimal, ...]:
+    """Return exact amounts of so many units."""
+    return tuple(Decimal(each) for each in units)
+
+
+def entries(account: Book) -> list[tuple[str, int]]:
+    """The new entries, for amounts that are whole."""
+    return [(entry.kind, int(entry.amount)) for entry in account.entries]

@@ -8,7 +8,7 @@ import pytest
 from accounts.books import Book, EntryState, InsufficientCredit, NotReversible, Part
 from accounts.burndown import Category
 from accounts.money import LARGEST, AmountInvalid
-from tests.accounts.paper_books import book, coming_grant, debit, grant, left
+from tests.accounts.paper_books import book, coming_grant, debit, grant, left, whole
 from tests.clock import DAY, HOUR, NOW
 
 REFUND = uuid.UUID(int=99)
@@ -17,11 +17,6 @@ REFUND = uuid.UUID(int=99)
 def amounts(account: Book) -> list[int]:
     """Return the new entries' amounts, for amounts that are whole."""
     return [int(entry.amount) for entry in account.entries]
-
-
-def whole(*units: int) -> tuple[Decimal, ...]:
-    """Return exact amounts of so many units."""
-    return tuple(Decimal(each) for each in units)
 
 
 def reverse(account: Book, entry: EntryState) -> None:

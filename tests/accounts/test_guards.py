@@ -10,18 +10,16 @@ from accounts.models import (
     Asset,
     CreditAccount,
     CreditGrant,
-    Hold,
     LedgerEntry,
     User,
 )
-from tests.clock import HOUR, NOW
+from tests.clock import NOW
 from tests.factories import (
     ApiKeyFactory,
     AssetFactory,
     CreditAccountFactory,
     CreditGrantFactory,
     CustomerFactory,
-    HoldFactory,
     MembershipFactory,
     PortalMembershipFactory,
     UserFactory,
@@ -245,6 +243,12 @@ class TestGrants:
         with refused("grant_terms_are_fixed|Cannot update"):
             run(f"UPDATE accounts_creditgrant SET {change}")
 
+    @pytest.mark.parametrize("moment", ["NULL", "now() + interval '1 hour'"])
+    def test_a_grant_is_voided_once(self, grant: CreditGrant, moment: str) -> None:
+        run("UPDATE accounts_creditgrant SET voided_at = now()")
+        with refused("grant_voided_once|Cannot update"):
+            run(f"UPDATE accounts_creditgrant SET voided_at = {moment}")
+
     @pytest.mark.parametrize("change", ["held = 101", "held = -1", "remaining = 101"])
     def test_a_grant_stays_within_its_amount(self, grant: CreditGrant, change: str) -> None:
         with refused("grant_held_within_remaining_within_amount"):
@@ -292,40 +296,6 @@ class TestGrants:
                 **terms,
             }
         )
-
-
-class TestHolds:
-    @pytest.mark.parametrize("state", ["captured_in_full", "released", "expired"])
-    def test_a_hold_ends_once(self, state: str) -> None:
-        hold = HoldFactory.create(**{state: True})
-        with refused("hold_ends_once|Cannot update"):
-            Hold.objects.filter(id=hold.id).update(state="released", ended_at=NOW + HOUR)
-
-    def test_a_hold_is_never_deleted(self) -> None:
-        HoldFactory.create()
-        with refused("Cannot delete"):
-            run("DELETE FROM accounts_hold")
-
-    def test_an_account_holds_once_for_each_reference(self) -> None:
-        hold = HoldFactory.create()
-        with refused("hold_once_per_reference"):
-            HoldFactory.create(account=hold.account, reference=hold.reference)
-
-    @pytest.mark.parametrize(
-        ("guard", "changed"),
-        [
-            ("hold_above_zero", {"amount": Decimal(0)}),
-            ("captured_within_hold", {"captured": Decimal(11)}),
-            ("captured_within_hold", {"captured": Decimal(-1)}),
-            ("hold_ended_when_not_open", {"state": "released"}),
-            ("hold_ended_when_not_open", {"ended_at": NOW}),
-            ("hold_state_known", {"state": "lost", "ended_at": NOW}),
-            ("hold_state_known", {"on_expiry": "forget"}),
-        ],
-    )
-    def test_a_hold_makes_sense(self, guard: str, changed: dict[str, Any]) -> None:
-        with refused(guard):
-            HoldFactory.create(**changed)
 
 
 class TestParties:

@@ -67,9 +67,9 @@ class TestDecided:
             expires_at=NOW,
         )  # fmt: skip
         _warn(world, "10")
-        assert sweeping.settle_due_grants(at=NOW - SECOND) == 0
-        assert sweeping.settle_due_grants(at=NOW) == 1
-        assert sweeping.settle_due_grants(at=NOW + DAY) == 0
+        assert sweeping.settle_due_accounts(at=NOW - SECOND) == 0
+        assert sweeping.settle_due_accounts(at=NOW) == 1
+        assert sweeping.settle_due_accounts(at=NOW + DAY) == 0
         assert _firings(world) == [Decimal(0)]
 
 

@@ -17,10 +17,20 @@ from accounts.ledger import (
     DebitOrder,
     DuplicateReference,
     GrantOrder,
+    HoldEnded,
+    HoldOrder,
     InsufficientCredit,
+    NotVoidable,
     Part,
 )
-from accounts.models import CreditAccount, CreditGrant, LedgerEntry, Organization
+from accounts.models import (
+    CreditAccount,
+    CreditGrant,
+    Hold,
+    HoldState,
+    LedgerEntry,
+    Organization,
+)
 from pricing import subscriptions
 from pricing.subscriptions import AlreadySubscribed
 from tests.clock import HOUR, NOW
@@ -90,8 +100,54 @@ def expire(accounts: Accounts, chance: random.Random) -> None:
     )
 
 
+def hold_all(accounts: Accounts, chance: random.Random) -> None:
+    orders = [
+        HoldOrder(
+            account_id=account.id,
+            reference=uuid.uuid4(),
+            parts=[Part("tokens", _amount(chance))],
+            expires_at=chance.choice([NOW + HOUR, NOW + 2 * HOUR]),
+            on_expiry=chance.choice(["release", "capture_reported", "capture_full"]),
+            overage_allowed=chance.random() < 0.5,
+        )
+        for account in _shuffled(accounts, chance)
+    ]
+    with suppress(InsufficientCredit):
+        ledger.hold_all(organization_id=_organization(accounts), orders=orders, at=NOW)
+
+
+def go_on(accounts: Accounts, chance: random.Random) -> None:
+    """Report on a hold, extend it, capture a part of it, or end it."""
+    for hold in Hold.objects.filter(state="open").select_related("account").order_by("?")[:1]:
+        of: dict[str, Any] = {"account": hold.account, "at": NOW}
+        verb = chance.choice(["report", "extend", "capture", "capture", "release"])
+        with suppress(InsufficientCredit, HoldEnded):
+            if verb == "report":
+                ledger.report(reference=hold.reference, amount=_amount(chance), **of)
+            elif verb == "extend":
+                parts = [Part("tokens", _amount(chance))]
+                ledger.extend(reference=hold.reference, parts=parts, **of)
+            elif verb == "capture":
+                ledger.capture(
+                    hold_reference=hold.reference,
+                    reference=uuid.uuid4(),
+                    parts=[Part("tokens", _amount(chance))],
+                    final=chance.random() < 0.5,
+                    **of,
+                )
+            else:
+                ledger.release(reference=hold.reference, **of)
+
+
+def void(accounts: Accounts, chance: random.Random) -> None:
+    for grant in CreditGrant.objects.filter(voided_at=None).order_by("?")[:1]:
+        with suppress(NotVoidable):
+            ledger.void_grant(grant=grant, at=NOW)
+
+
 VERBS: Sequence[Callable[[Accounts, random.Random], None]] = (
     grant, grant_to_all, debit, debit, debit_all, debit_all, reverse, expire,
+    hold_all, hold_all, go_on, go_on, go_on, void,
 )  # fmt: skip
 
 
@@ -123,13 +179,14 @@ def test_whatever_happens_at_once_the_books_are_right() -> None:
 
     def live(number: int) -> None:
         chance = random.Random(number)
-        for _ in range(25):
+        for _ in range(40):
             chance.choice(VERBS)(accounts, chance)
 
     with crowd_of(CROWD) as crowd:
         crowd.at_once(live)
     kinds = set(LedgerEntry.objects.values_list("kind", flat=True))
-    assert kinds == {"grant", "usage", "reversal", "expiry"}
+    assert kinds == {"grant", "usage", "reversal", "expiry", "void"}
+    assert set(Hold.objects.values_list("state", flat=True)) == set(HoldState)
     assert audit.run(audit.CHECKS) == []
 
 

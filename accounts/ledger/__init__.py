@@ -1,0 +1,83 @@
+"""The ledger: the only door through which a balance changes.
+
+Every verb opens a transaction, locks the accounts it is about (sorted, in one statement), books
+first what time alone has brought (grants that became effective and, unless the verb only gives
+credit, holds and grants that expired), then does its work and writes everything as sets. Callers
+that need several verbs in one transaction, such as ingestion, use `lock_books` and `post`
+themselves.
+
+The ledger does not know what an event or an invoice is: `reference` is opaque to it.
+"""
+
+from accounts.books import Debit, InsufficientCredit, NotReversible, Part
+from accounts.ledger.balances import (
+    Balance,
+    open_account,
+    read_balance,
+    read_balances,
+    read_books,
+)
+from accounts.ledger.grants import GrantOrder, grant_credit, grant_credit_all, void_grant
+from accounts.ledger.holds import (
+    CaptureOrder,
+    HoldOrder,
+    capture,
+    capture_all,
+    extend,
+    hold,
+    hold_all,
+    release,
+    report,
+)
+from accounts.ledger.locks import (
+    AlreadyReversed,
+    DuplicateReference,
+    UnknownAccount,
+    lock_books,
+    post,
+)
+from accounts.ledger.usage import DebitOrder, debit, debit_all, expire, reverse, reverse_all
+from accounts.passbooks import NotVoidable
+from accounts.reservations import Captured, HoldEnded, HoldState, Shortfall, UnknownHold
+
+__all__ = [
+    "AlreadyReversed",
+    "Balance",
+    "CaptureOrder",
+    "Captured",
+    "Debit",
+    "DebitOrder",
+    "DuplicateReference",
+    "GrantOrder",
+    "HoldEnded",
+    "HoldOrder",
+    "HoldState",
+    "InsufficientCredit",
+    "NotReversible",
+    "NotVoidable",
+    "Part",
+    "Shortfall",
+    "UnknownAccount",
+    "UnknownHold",
+    "capture",
+    "capture_all",
+    "debit",
+    "debit_all",
+    "expire",
+    "extend",
+    "grant_credit",
+    "grant_credit_all",
+    "hold",
+    "hold_all",
+    "lock_books",
+    "open_account",
+    "post",
+    "read_balance",
+    "read_balances",
+    "read_books",
+    "release",
+    "report",
+    "reverse",
+    "reverse_all",
+    "void_grant",
+]

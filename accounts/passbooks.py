@@ -1,0 +1,252 @@
+"""A passbook: one account's balance, its grants, and the entries that change them.
+
+    posted    = sum of the entries = what grants have left, minus what is owed
+    available = posted - held - floor
+    owed      = what was used below zero under a credit line; entries without a grant add up to it
+    room      = how much further below zero it may go: available, less what grants have free
+
+What a grant has held is reserved for one of the account's open holds; what is held beyond that is
+reserved on the credit line.
+"""
+
+import datetime as dt
+import uuid
+from bisect import insort
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import NamedTuple
+
+from accounts.burndown import Category, Draw, GrantState, burn_down
+from accounts.money import LARGEST, ZERO, AmountInvalid
+
+CONTRA_OF_CATEGORY = {
+    Category.PAID: "deferred_revenue",
+    Category.INCLUDED: "deferred_revenue",
+    Category.PROMOTIONAL: "promotional_expense",
+    Category.REFUND: "adjustment",
+}
+CONTRA_OF_LAPSE = {
+    Category.PAID: "breakage",
+    Category.INCLUDED: "breakage",
+    Category.PROMOTIONAL: "promotional_expense",
+    Category.REFUND: "breakage",
+}
+
+
+class InsufficientCredit(Exception):
+    """The account cannot pay; `needed` and `available` are in its asset. Nothing was changed."""
+
+    def __init__(self, *, needed: Decimal, available: Decimal) -> None:
+        super().__init__(f"needs {needed:f}, has {available:f}")
+        self.needed = needed
+        self.available = available
+
+
+class NotVoidable(Exception):
+    """The grant was voided before, or has expired."""
+
+
+class EntryState(NamedTuple):
+    """One ledger entry; see `accounts.models.LedgerEntry`."""
+
+    account_version: int
+    amount: Decimal
+    balance_after: Decimal
+    kind: str
+    contra: str
+    grant_id: uuid.UUID | None
+    reference: uuid.UUID
+    reverses_version: int | None
+    at: dt.datetime
+
+
+class Part(NamedTuple):
+    """What is charged, or reserved, for one meter."""
+
+    meter: str
+    amount: Decimal
+
+
+@dataclass(slots=True, kw_only=True)
+class Passbook:
+    """One account with its unfinished grants; `entries` collects what is new.
+
+    `newly_held` is what was reserved since the book was read, by grant, and under None on the
+    credit line; below zero for what was given back.
+    """
+
+    account_id: uuid.UUID
+    organization_id: uuid.UUID
+    balance: Decimal
+    held: Decimal
+    floor: Decimal
+    version: int
+    grants: list[GrantState]
+    entries: list[EntryState] = field(default_factory=list)
+    touched: dict[uuid.UUID, GrantState] = field(default_factory=dict)
+    created: list[GrantState] = field(default_factory=list)
+    newly_held: dict[uuid.UUID | None, Decimal] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.grants.sort(key=lambda grant: grant.burn_key)
+
+    @property
+    def available(self) -> Decimal:
+        """What may still be used: posted - held - floor."""
+        return self.balance - self.held - self.floor
+
+    @property
+    def owed(self) -> Decimal:
+        """What was used below zero and no grant has paid yet."""
+        return sum((g.remaining for g in self.grants if g.posted), ZERO) - self.balance
+
+    @property
+    def room(self) -> Decimal:
+        """How much further below zero usage may go: what is owed and reserved there is gone."""
+        return max(self.available - sum((grant.free for grant in self.grants), ZERO), ZERO)
+
+    @property
+    def newly_held_in_all(self) -> Decimal:
+        """What was reserved since the book was read, less what was given back."""
+        return sum(self.newly_held.values(), ZERO)
+
+    # Grants come and go.
+
+    def post_due(self, *, at: dt.datetime) -> None:
+        """Enter the grants that have become effective, in the order in which they did."""
+        for grant in sorted(self.grants, key=lambda grant: grant.effective_at):
+            if not grant.posted and not grant.voided and grant.effective_at <= at:
+                self._post_grant(grant, at=at)
+
+    def lapse(self, grant: GrantState, *, at: dt.datetime) -> None:
+        """Enter the end of what is left of a grant that is over, but for what open holds need."""
+        if not grant.posted or not grant.is_over(at=at):
+            return
+        if grant.free > 0:
+            self._enter(
+                -grant.free,
+                kind="void" if grant.voided else "expiry",
+                contra=CONTRA_OF_LAPSE[grant.category],
+                grant=grant,
+                reference=grant.id,
+                at=at,
+            )
+        elif not grant.remaining:
+            self.touched[grant.id] = grant
+
+    def void(self, grant: GrantState, *, at: dt.datetime) -> Decimal:
+        """Take back what is left of `grant`, but for what open holds need, which lapses with them.
+
+        Returns how much left the balance. Raises NotVoidable for a grant that is over.
+        """
+        if grant.voided:
+            raise NotVoidable("the grant was voided before")
+        if grant.is_over(at=at):
+            raise NotVoidable("the grant has expired")
+        taken_back = grant.free
+        grant.voided = True
+        self.touched[grant.id] = grant
+        self.lapse(grant, at=at)
+        return taken_back
+
+    def add_grant(self, grant: GrantState, *, at: dt.datetime) -> None:
+        """Take up a new grant (`posted` False); one that is effective first pays what is owed.
+
+        Raises AmountInvalid when all grants together would be more than a balance can hold.
+        """
+        to_come = sum(
+            (g.remaining if g.posted or g.voided else g.amount for g in self.grants), ZERO
+        )
+        if to_come + grant.amount > LARGEST:
+            raise AmountInvalid("would make the balance larger than can be kept")
+        insort(self.grants, grant, key=lambda each: each.burn_key)
+        self.created.append(grant)
+        if grant.effective_at <= at:
+            self._post_grant(grant, at=at)
+
+    def _post_grant(self, grant: GrantState, *, at: dt.datetime) -> None:
+        settles = min(self.owed, grant.amount)
+        grant.posted = True
+        grant.remaining = ZERO
+        self.touched[grant.id] = grant
+        contra = CONTRA_OF_CATEGORY[grant.category]
+        for amount, owner in ((settles, None), (grant.amount - settles, grant)):
+            if amount:
+                self._enter(
+                    amount, kind="grant", contra=contra, grant=owner, reference=grant.id, at=at
+                )
+
+    def grant_of(self, grant_id: uuid.UUID) -> GrantState:
+        """Return one of the grants that were read."""
+        return next(grant for grant in self.grants if grant.id == grant_id)
+
+    # Who would pay, and what that comes to.
+
+    def _plan(
+        self, parts: Sequence[Part], *, at: dt.datetime
+    ) -> tuple[list[list[Draw]], list[Decimal]]:
+        """Say for each part which grants would pay it, and what none would. Changes nothing."""
+        plans = []
+        shortfalls = []
+        for part in parts:
+            draws, shortfall = burn_down(self.grants, amount=part.amount, meter=part.meter, at=at)
+            # Later parts must see what earlier parts would take, so it is reserved meanwhile.
+            for grant, amount in draws:
+                grant.held += amount
+            plans.append(draws)
+            shortfalls.append(shortfall)
+        for draws in plans:
+            for grant, amount in draws:
+                grant.held -= amount
+        return plans, shortfalls
+
+    def _refuse_beyond_floor(self, parts: Sequence[Part], shortfall: Decimal) -> None:
+        if shortfall and shortfall > self.room:
+            needed = sum((part.amount for part in parts), ZERO)
+            raise InsufficientCredit(needed=needed, available=needed - shortfall + self.room)
+
+    def _take(self, draws: Iterable[Draw], *, reference: uuid.UUID, at: dt.datetime) -> Decimal:
+        by_grant: dict[uuid.UUID, tuple[GrantState, Decimal]] = {}
+        for grant, amount in draws:
+            by_grant[grant.id] = (grant, by_grant.get(grant.id, (grant, ZERO))[1] + amount)
+        for grant, amount in by_grant.values():
+            self._enter_usage(amount, grant=grant, reference=reference, at=at)
+        return sum((amount for _, amount in by_grant.values()), ZERO)
+
+    def _enter_usage(
+        self, amount: Decimal, *, grant: GrantState | None, reference: uuid.UUID, at: dt.datetime
+    ) -> None:
+        self._enter(
+            -amount, kind="usage", contra="revenue", grant=grant, reference=reference, at=at
+        )
+
+    def _enter(
+        self,
+        amount: Decimal,
+        *,
+        kind: str,
+        contra: str,
+        grant: GrantState | None,
+        reference: uuid.UUID,
+        at: dt.datetime,
+        reverses_version: int | None = None,
+    ) -> None:
+        self.version += 1
+        self.balance += amount
+        if grant is not None:
+            grant.remaining += amount
+            self.touched[grant.id] = grant
+        self.entries.append(
+            EntryState(
+                account_version=self.version,
+                amount=amount,
+                balance_after=self.balance,
+                kind=kind,
+                contra=contra,
+                grant_id=grant.id if grant is not None else None,
+                reference=reference,
+                reverses_version=reverses_version,
+                at=at,
+            )
+        )
