@@ -88,7 +88,7 @@ def writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
                 fast_minutes(video, properties={"minutes": "x", "speed": MARK}),
             ],
         ),
-        "backtests": ("POST", [MARK, *({**past, name: [MARK]} for name in ASKED_OF_A_PAST)]),
+        "backtests": ("POST", [MARK, *({**past, name: {"in": MARK}} for name in ASKED_OF_A_PAST)]),
         "quotes": (
             "POST",
             [
