@@ -46,6 +46,7 @@ class BacktestRequest(StrictSerializer):
     customers = serializers.ListField(
         child=TextField(max_length=200),
         required=False,
+        min_length=1,
         max_length=CUSTOMERS_MAX,
         help_text="External ids of the only customers, whatever plan they were on.",
     )

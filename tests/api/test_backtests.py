@@ -108,6 +108,7 @@ def test_what_cannot_be_priced_is_said_with_the_reason(api: Caller, shop: Shop) 
         ({"from": TO}, ["to"]),
         ({"customers": ["nobody"]}, ["customers[0]"]),
         ({"customers": "all"}, ["customers"]),
+        ({"customers": []}, ["customers"]),
         ({"customers": ["x"] * 1001}, ["customers"]),
         ({"everyone": "yes"}, ["everyone"]),
         ({"color": "red"}, ["color"]),
