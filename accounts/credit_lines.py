@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from decimal import Decimal
 
-from django.db.models import F, OuterRef, Q, Subquery, Sum, Value
+from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum, Value
 from django.db.models.functions import Coalesce
 
 from accounts import money
@@ -21,7 +21,14 @@ def move_floor(*, customer: Customer, assets: Collection[Asset], floor: Decimal)
         organization=customer.organization_id, customer=customer, asset__in=assets
     )
     accounts.filter(floor__gt=floor).update(floor=floor)
-    left = CreditGrant.objects.filter(account=OuterRef("pk")).exclude(posted_at=None)
-    left_in_all = left.order_by().values("account").annotate(sum=Sum("remaining")).values("sum")
-    nothing_owed = Q(balance__gte=Coalesce(Subquery(left_in_all), Value(money.ZERO)))
-    accounts.filter(nothing_owed, floor__lt=floor, balance__gte=F("held")).update(floor=floor)
+    grants = CreditGrant.objects.filter(account=OuterRef("pk")).exclude(posted_at=None)
+    untouched = Q(
+        balance__gte=_sum_of(grants, "remaining"),  # Nothing is owed below zero,
+        held__lte=_sum_of(grants, "held"),  # nor reserved there.
+    )
+    accounts.filter(untouched, floor__lt=floor).update(floor=floor)
+
+
+def _sum_of(grants: QuerySet[CreditGrant], amount: str) -> Coalesce:
+    total = grants.order_by().values("account").annotate(sum=Sum(amount)).values("sum")
+    return Coalesce(Subquery(total), Value(money.ZERO))

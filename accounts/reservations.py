@@ -315,7 +315,7 @@ class Reservations(Passbook):
         paid = self._take(chain(*own, *beside), reference=reference, at=at)
         owed = [min(short, line) for short, line in zip(missing, lines, strict=True)]
         if below_zero:
-            room = self.room - sum(owed, ZERO)
+            room = max(self.room - sum(owed, ZERO), ZERO)
             for place, short in enumerate(missing):
                 more = min(short - owed[place], room)
                 owed[place] += more

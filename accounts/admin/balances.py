@@ -107,7 +107,7 @@ class CreditGrantAdmin(ReadOnlyAdmin):
             return ["account", "amount", "category", "expires_at", "name"]
         return [
             "account", "name", "given_amount", "left_amount", "category", "priority",
-            "effective_at", "expires_at", "meters", "reference",
+            "effective_at", "expires_at", "voided_at", "meters", "reference",
         ]  # fmt: skip
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -23,6 +23,7 @@ from tests.factories import (
     CreditGrantFactory,
     CustomerFactory,
     DeadLetterFactory,
+    HoldFactory,
     InvoiceFactory,
     InvoiceLineFactory,
     MembershipFactory,
@@ -77,6 +78,7 @@ class Company:
             PortalMembershipFactory.create(customer=self.customer, user=person),
             ApiKeyFactory.create(**here, name=f"{self.marker} key"),
             CreditGrantFactory.create(account=self.account, name=self.marker),
+            HoldFactory.create(account=self.account),
         )
 
     def _fill_pricing(self) -> None:

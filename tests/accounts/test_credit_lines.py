@@ -1,6 +1,8 @@
 """Moving a credit line while a balance stands wherever it stands."""
 
+import uuid
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -58,6 +60,19 @@ def test_what_is_reserved_below_zero_keeps_the_line(account: CreditAccount) -> N
     HoldFactory.create(account=account)
     CreditAccount.objects.filter(pk=account.pk).update(held=Decimal(10))
     assert moved(account, 0) == -50
+
+
+def test_a_grant_that_cannot_pay_what_is_reserved_below_zero_does_not_hide_it(
+    account: CreditAccount,
+) -> None:
+    CreditGrantFactory.create(account=account, meters=["other"])
+    order: dict[str, Any] = {"account": account, "expires_at": NOW + DAY, "at": NOW}
+    below, beside = (ledger.Part(meter, Decimal(20)) for meter in ("tokens", "other"))
+    held = ledger.hold(reference=uuid.uuid4(), parts=[below], **order)
+    ledger.hold(reference=uuid.uuid4(), parts=[beside], **order)
+    assert moved(account, 0) == -50
+    ledger.release(account=account, reference=held.reference, at=NOW)
+    assert moved(account, 0) == 0
 
 
 def test_other_assets_keep_theirs(account: CreditAccount) -> None:
