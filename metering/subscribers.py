@@ -238,8 +238,13 @@ class Subscribers:
         ]
 
     def used_with(self, rated: Sequence[RatedPrice], subscriber: Subscriber) -> dict[str, Decimal]:
-        """Return what the period would hold of each meter, by code, with these rated events."""
+        """Return what the period would hold of each meter, by code, with these rated events.
+
+        Only entitlements ask, so a plan without any is answered with nothing.
+        """
         used: dict[str, Decimal] = {}
+        if not subscriber.plan.entitlements:
+            return used
         for price, each in rated:
             held = self.totals(subscriber.period.id, price.price_id).pool.quantity
             code = price.compiled.meter.code
