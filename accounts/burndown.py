@@ -71,8 +71,13 @@ class GrantState:
         return self.pays_for(meter)
 
     def is_over(self, *, at: dt.datetime) -> bool:
-        """Whether the grant was voided, or has expired by `at`."""
-        return self.voided or (self.expires_at is not None and at >= self.expires_at)
+        """Whether the grant was voided, or has expired by `at`.
+
+        Once its end is in the books it stays over, also for a caller whose clock is behind.
+        """
+        return (
+            self.voided or self.expired or (self.expires_at is not None and at >= self.expires_at)
+        )
 
     def pays_for(self, meter: str) -> bool:
         """Whether the grant is meant for `meter`, whenever."""

@@ -264,6 +264,16 @@ class TestReverse:
         kinds = account.entries.order_by("account_version").values_list("kind", flat=True)
         assert list(kinds) == ["grant", "usage", "expiry", "reversal", "expiry"]
 
+    def test_a_grant_whose_end_was_booked_stays_over_for_a_clock_that_is_behind(
+        self, account: CreditAccount
+    ) -> None:
+        grant = give(account, expires_at=NOW + HOUR)
+        charge(account, "60")
+        self.expire(account, at=NOW + HOUR)
+        ledger.reverse(entry=usage(account), at=NOW)
+        assert remaining(grant) == [0]
+        assert audit.run(audit.CHECKS) == []
+
     def test_what_returns_before_the_expiry_is_booked_expires_with_the_rest(
         self, account: CreditAccount
     ) -> None:
