@@ -194,6 +194,7 @@ _GRANTS = [
         WHERE entry.kind = 'usage' AND entry.at < credit.effective_at
         """,
     ),
+    # The clocks of machines differ, so what was entered before a void may say a little after it.
     Check(
         "a grant that is over pays only what holds made before had reserved on it",
         """
@@ -207,7 +208,10 @@ _GRANTS = [
             FROM accounts_ledgerentry entry
             JOIN accounts_creditgrant credit ON credit.id = entry.grant_id
             WHERE entry.kind = 'usage'
-                AND (entry.at >= credit.expires_at OR entry.at > credit.voided_at)
+                AND (
+                    entry.at >= credit.expires_at
+                    OR entry.at > credit.voided_at + interval '1 minute'
+                )
             GROUP BY entry.grant_id
         ) late ON late.grant_id = credit.id
         LEFT JOIN LATERAL (
@@ -215,7 +219,8 @@ _GRANTS = [
             FROM accounts_holddraw draw JOIN accounts_hold hold ON hold.id = draw.hold_id
             WHERE draw.grant_id = credit.id
                 AND hold.created_at < coalesce(credit.expires_at, 'infinity')
-                AND hold.created_at <= coalesce(credit.voided_at, 'infinity')
+                AND hold.created_at
+                    <= coalesce(credit.voided_at + interval '1 minute', 'infinity')
         ) drawn ON true
         WHERE late.total > coalesce(drawn.total, 0)
         """,
