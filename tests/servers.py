@@ -14,7 +14,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -119,13 +120,20 @@ def pytest_unconfigure() -> None:
     _servers.stop()
 
 
-def main() -> int:
-    """Run the command given as arguments and return what it returned."""
+@contextmanager
+def running() -> Iterator[None]:
+    """Run the servers for the block."""
     _servers.start()
     try:
-        return subprocess.run(sys.argv[1:], check=False).returncode
+        yield
     finally:
         _servers.stop()
+
+
+def main() -> int:
+    """Run the command given as arguments and return what it returned."""
+    with running():
+        return subprocess.run(sys.argv[1:], check=False).returncode
 
 
 if __name__ == "__main__":
