@@ -5,12 +5,15 @@ server that can tell where such a body ends says so with `wsgi.input_terminated`
 """
 
 import io
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 type Environment = dict[str, Any]
 type StartResponse = Callable[..., Any]
 type Application = Callable[[Environment, StartResponse], Iterable[bytes]]
+type Receive = Callable[[], Awaitable[Any]]
+type Send = Callable[[Any], Awaitable[None]]
+type Asynchronous = Callable[[Any, Receive, Send], Awaitable[None]]
 
 
 def measured(application: Application, *, most: int) -> Application:
@@ -29,3 +32,47 @@ def measured(application: Application, *, most: int) -> Application:
         return application(environment, start_response)
 
     return measure
+
+
+def measured_stream(application: Asynchronous, *, most: int) -> Asynchronous:
+    """Return an ASGI `application` behind the same door.
+
+    Django would write a body of any size to disk before a view could refuse it, so here as well
+    at most one byte more than `most` is let through.
+    """
+
+    async def measure(scope: Any, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not _has_body(scope):
+            await application(scope, receive, send)
+            return
+        body = b""
+        while len(body) <= most:
+            message = await receive()
+            if message["type"] != "http.request":
+                return  # The client has left.
+            body += message.get("body", b"")
+            if not message.get("more_body", False):
+                break
+        body = body[: most + 1]
+        headers = [(name, value) for name, value in scope["headers"] if name != b"content-length"]
+        measured_scope = {
+            **scope,
+            "headers": [*headers, (b"content-length", str(len(body)).encode())],
+        }
+        await application(measured_scope, _given(body, receive), send)
+
+    return measure
+
+
+def _has_body(scope: Any) -> bool:
+    return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
+
+
+def _given(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives this body, and then what else comes."""
+    messages = [{"type": "http.request", "body": body, "more_body": False}]
+
+    async def give() -> Any:
+        return messages.pop() if messages else await receive()
+
+    return give

@@ -1,7 +1,8 @@
 """The API of events: recording them, and looking at them again."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from django.conf import settings
@@ -22,6 +23,7 @@ from accounts.authentication import HasScope, organization_of
 from accounts.models import ApiKey, LedgerEntry, Organization, Scope
 from accounts.parsers import ExactJSONParser
 from accounts.problems import CONTENT_TYPE, Problem, body
+from accounts.renderers import ExactJSONRenderer
 from metering import event_drafts, ingestion, tasks
 from metering.api import cloud_events
 from metering.api.cloud_events import CloudEvents
@@ -102,22 +104,52 @@ def events(request: Request) -> Response:
 
 def _record_one(organization: Organization, raw: object) -> Response:
     [outcome] = _record(organization, [raw], event_drafts.parse)
+    return answer_one(outcome).as_response()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """An answer before it is put into a response of one door or the other."""
+
+    status: int
+    payload: Mapping[str, Any]
+    content_type: str = ExactJSONRenderer.media_type
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def as_response(self) -> Response:
+        """Return it in the words of the framework."""
+        return Response(
+            self.payload,
+            status=self.status,
+            headers=dict(self.headers),
+            content_type=self.content_type,
+        )
+
+
+def answer_one(outcome: Outcome) -> Answer:
+    """Answer a request of one event."""
     if outcome.status not in ACCEPTED:
-        return _refusal(outcome)
-    return Response(
-        _rendered(outcome), status=CODES[outcome.status], headers=_replay_headers(outcome)
+        return Answer(
+            status=CODES[outcome.status], payload=_problem_of(outcome), content_type=CONTENT_TYPE
+        )
+    return Answer(
+        status=CODES[outcome.status], payload=_rendered(outcome), headers=_replay_headers(outcome)
     )
+
+
+def answer_batch(outcomes: Sequence[Outcome]) -> Answer:
+    """Answer a batch: each event has its own outcome, and the request as a whole succeeds."""
+    return Answer(status=200, payload=_results(outcomes))
 
 
 def _replay_headers(outcome: Outcome) -> dict[str, str]:
     return {"Idempotent-Replayed": "true"} if outcome.status == Status.REPLAYED else {}
 
 
-def _refusal(outcome: Outcome) -> Response:
-    code = CODES[outcome.status]
+def _problem_of(outcome: Outcome) -> dict[str, Any]:
     extra = {"id": outcome.external_id, "event_status": outcome.status, "reason": outcome.reason}
-    problem = body(
-        code,
+    return body(
+        CODES[outcome.status],
         outcome.reason,
         outcome.detail,
         errors=outcome.errors,
@@ -125,7 +157,6 @@ def _refusal(outcome: Outcome) -> Response:
         **outcome.needed,
         **_all_refusals(outcome),
     )
-    return Response(problem, status=code, content_type=CONTENT_TYPE)
 
 
 def _all_refusals(outcome: Outcome) -> dict[str, Any]:
@@ -137,7 +168,7 @@ def _record_batch(organization: Organization, data: dict[str, Any]) -> Response:
     if unknown:
         raise Problem(422, "invalid", "The batch is not valid.", errors=unknown)
     raws = _checked_batch(data["events"], least=1)
-    return Response(_results(_record(organization, raws, event_drafts.parse)))
+    return answer_batch(_record(organization, raws, event_drafts.parse)).as_response()
 
 
 def _checked_batch(raws: object, *, least: int) -> list[Any]:
@@ -148,7 +179,7 @@ def _checked_batch(raws: object, *, least: int) -> list[Any]:
     return raws
 
 
-def _results(outcomes: list[Outcome]) -> dict[str, Any]:
+def _results(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     counts = Counter(str(outcome.status) for outcome in outcomes)
     return {"results": [_rendered(outcome) for outcome in outcomes], "counts": counts}
 
@@ -164,7 +195,7 @@ def _record_cloud_events(organization: Organization, sent: CloudEvents) -> Respo
     if not refused:
         return Response(status=204, headers={} if sent.is_batch else _replay_headers(outcomes[0]))
     if not sent.is_batch:
-        return _refusal(outcomes[0])
+        return answer_one(outcomes[0]).as_response()
     codes = {CODES[outcome.status] for outcome in refused}
     detail = f"{len(refused)} of {len(outcomes)} events were refused, the others are recorded."
     raise Problem(

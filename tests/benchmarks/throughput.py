@@ -187,9 +187,9 @@ def _web(*, workers: int) -> Iterator[int]:
         port = int(probe.getsockname()[1])
     server = subprocess.Popen(
         [
-            *(sys.executable, "-m", "granian", "--interface", "wsgi", "--no-ws"),
+            *(sys.executable, "-m", "granian", "--interface", "asgi", "--no-ws"),
             *("--host", "127.0.0.1", "--port", str(port), "--workers", str(workers)),
-            *("--blocking-threads", "4", "billing_site.wsgi:application"),
+            "billing_site.asgi:application",
         ],
         env={**os.environ, "LOG_LEVEL": "WARNING"},
         stdout=subprocess.DEVNULL,
