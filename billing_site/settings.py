@@ -101,6 +101,9 @@ DATABASES = {
                 "timeout": 30,
             },
             "prepare_threshold": None if BEHIND_PGBOUNCER else 5,
+            # Parameters travel beside the statement, not inside it: arrays of thousands of values
+            # need not be quoted, read again, and planned anew.
+            "server_side_binding": True,
         },
     },
 }
