@@ -5,6 +5,7 @@ server that can tell where such a body ends says so with `wsgi.input_terminated`
 """
 
 import io
+import json
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -49,7 +50,9 @@ def measured_stream(application: Asynchronous, *, most: int) -> Asynchronous:
         while len(body) <= most:
             message = await receive()
             if message["type"] != "http.request":
-                return  # The client has left.
+                # The client has left, or what it sends has no end: nobody may ever read this.
+                await _refuse(send)
+                return
             body += message.get("body", b"")
             if not message.get("more_body", False):
                 break
@@ -64,15 +67,34 @@ def measured_stream(application: Asynchronous, *, most: int) -> Asynchronous:
     return measure
 
 
+_BROKEN_OFF = {
+    "type": "/problems/bad_request",
+    "title": "Bad request",
+    "status": 400,
+    "detail": "The body ended before it was complete.",
+    "errors": [],
+}
+
+
+async def _refuse(send: Send) -> None:
+    headers = [(b"content-type", b"application/problem+json")]
+    await send({"type": "http.response.start", "status": 400, "headers": headers})
+    await send({"type": "http.response.body", "body": json.dumps(_BROKEN_OFF).encode()})
+
+
 def _has_body(scope: Any) -> bool:
     return any(name in (b"content-length", b"transfer-encoding") for name, _ in scope["headers"])
 
 
 def _given(body: bytes, receive: Receive) -> Receive:
-    """Return a `receive` that gives this body, and then what else comes."""
+    """Return a `receive` that gives this body, and then what else comes than the rest of it."""
     messages = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def give() -> Any:
-        return messages.pop() if messages else await receive()
+        if messages:
+            return messages.pop()
+        while (message := await receive())["type"] == "http.request":
+            pass
+        return message
 
     return give

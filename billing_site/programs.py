@@ -92,9 +92,9 @@ def web(around: Surroundings, *, host: str, port: int, workers: int) -> Program:
     """Describe the web server."""
     return around.program(
         "web",
-        *("-m", "granian", "--interface", "wsgi", "billing_site.wsgi:application"),
+        *("-m", "granian", "--interface", "asginl", "billing_site.asgi:application"),
         *("--host", host, "--port", str(port), "--no-ws"),
-        *("--workers", str(workers), "--blocking-threads", "4"),
+        *("--workers", str(workers)),
         # A worker that dies is replaced; one that will not leave is not waited for.
         *("--respawn-failed-workers", "--workers-kill-timeout", "5"),
     )

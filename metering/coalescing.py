@@ -95,6 +95,8 @@ class Coalescer[Ticket]:
 
     def _flush_forever(self) -> None:
         while True:
+            if not self._ready:
+                connection.close()  # Back to the pool: who waits needs none.
             with self._changed:
                 self._changed.wait_for(lambda: self._ready)
                 organization_id = self._ready.popleft()

@@ -57,6 +57,7 @@ class FastLane:
     def __init__(self, otherwise: Application) -> None:
         self._otherwise = otherwise
         self._keys: dict[str, tuple[float, uuid.UUID]] = {}
+        self._lookups: dict[str, asyncio.Future[uuid.UUID | None]] = {}
         self._coalescer: Coalescer[asyncio.Future[Recorded]] = Coalescer(
             clock=timezone.now, deliver=_deliver
         )
@@ -88,12 +89,22 @@ class FastLane:
         checked_at, organization_id = self._keys.get(secret, (0.0, None))
         if organization_id is not None and time.monotonic() - checked_at < KEY_SECONDS:
             return organization_id
-        return await self._look_up(secret)
+        lookup = self._lookups.get(secret)
+        if lookup is None:
+            # One question for all who come with this key meanwhile, so that they keep their order.
+            lookup = self._lookups[secret] = asyncio.ensure_future(self._look_up(secret))
+        try:
+            return await lookup
+        except Exception:  # noqa: BLE001  The other door meets it again, answers and logs it.
+            return None
 
     async def _look_up(self, secret: str) -> uuid.UUID | None:
         loop = asyncio.get_running_loop()
         checked_at = time.monotonic()
-        organization_id = await loop.run_in_executor(None, _organization_of_key, secret)
+        try:
+            organization_id = await loop.run_in_executor(None, _organization_of_key, secret)
+        finally:
+            del self._lookups[secret]
         if organization_id is None:
             self._keys.pop(secret, None)
             return None

@@ -28,14 +28,15 @@ def shop(transactional_db: None) -> VideoWorld:
     return open_video_world()
 
 
-@pytest.fixture
-def port(shop: VideoWorld, tmp_path: Path) -> Iterator[int]:
-    """Start the web server and return where it listens."""
+@pytest.fixture(params=["wsgi", "asgi"])
+def port(request: pytest.FixtureRequest, shop: VideoWorld, tmp_path: Path) -> Iterator[int]:
+    """Start the web server, with either entry point, and return where it listens."""
+    interface = request.param
     with socket.create_server(("127.0.0.1", 0)) as free:
         number: int = free.getsockname()[1]
-    server = ("granian", "--interface", "wsgi", "billing_site.wsgi:application", "--no-ws")
+    server = ("granian", "--interface", interface, f"billing_site.{interface}:application")
     log = tmp_path / "web.log"
-    with running(*server, "--host", "127.0.0.1", "--port", str(number), log=log):
+    with running(*server, "--no-ws", "--host", "127.0.0.1", "--port", str(number), log=log):
         deadline = time.monotonic() + 30
         while socket.socket().connect_ex(("127.0.0.1", number)):
             assert time.monotonic() < deadline, log.read_text()

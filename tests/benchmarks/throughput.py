@@ -187,7 +187,7 @@ def _web(*, workers: int) -> Iterator[int]:
         port = int(probe.getsockname()[1])
     server = subprocess.Popen(
         [
-            *(sys.executable, "-m", "granian", "--interface", "asgi", "--no-ws"),
+            *(sys.executable, "-m", "granian", "--interface", "asginl", "--no-ws"),
             *("--host", "127.0.0.1", "--port", str(port), "--workers", str(workers)),
             "billing_site.asgi:application",
         ],

@@ -1,0 +1,263 @@
+"""Two doors, one domain: the fast lane answers byte for byte as the reference door does."""
+
+import asyncio
+import json
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from accounts import api_keys
+from accounts.models import Scope
+from billing_site import self_check
+from billing_site.asgi import application
+from metering import coalescing, fast_lane, ingestion
+from metering.models import DeadLetter, Event
+from tests.api.bodies import fast_minutes
+from tests.worlds import VideoWorld, open_video_world
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PATH = "/api/v1/events"
+
+
+class Given(NamedTuple):
+    """What a door answered."""
+
+    status: int
+    content_type: str
+    replayed: str | None
+    body: bytes
+
+
+type Door = Callable[..., Given]
+
+
+def reference_door(secret: str) -> Door:
+    """Ask Django, as the tests of the API do."""
+    client = Client()
+
+    def ask(body: bytes, **changed: str) -> Given:
+        headers = headers_of(secret, changed)
+        answer = client.generic(
+            "POST",
+            PATH,
+            body,
+            content_type=headers.pop("content-type"),
+            headers=headers,
+        )
+        replayed = answer.headers.get("Idempotent-Replayed")
+        return Given(answer.status_code, answer.headers["Content-Type"], replayed, answer.content)
+
+    return ask
+
+
+def asgi_door(secret: str) -> Door:
+    """Ask the ASGI application, which decides itself who answers."""
+
+    def ask(body: bytes, **changed: str) -> Given:
+        headers = {**headers_of(secret, changed), "content-length": str(len(body))}
+        return asyncio.run(call(application, body, headers))
+
+    return ask
+
+
+def headers_of(secret: str, changed: Mapping[str, str]) -> dict[str, str]:
+    """Return the headers of a plain request, but for what is changed."""
+    plain = {
+        "host": "localhost",
+        "content-type": "application/json",
+        "authorization": f"Bearer {secret}",
+    }
+    return plain | {name.replace("_", "-"): value for name, value in changed.items()}
+
+
+async def call(app: Any, body: bytes, headers: Mapping[str, str], path: str = PATH) -> Given:
+    """Send one request through an ASGI application, in two parts."""
+    messages = [
+        {"type": "http.request", "body": body[:7], "more_body": True},
+        {"type": "http.request", "body": body[7:], "more_body": False},
+    ]
+    sent: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        if messages:
+            return messages.pop(0)
+        await asyncio.sleep(3600)  # The client stays until it has its answer.
+        raise AssertionError("unreachable")
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "http_version": "1.1",
+        "method": "POST",
+        "scheme": "http",
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
+        "server": ("127.0.0.1", 80),
+        "client": ("127.0.0.1", 1),
+    }
+    await app(scope, receive, send)
+    found = {name.lower(): value.decode() for name, value in sent[0]["headers"]}
+    return Given(
+        sent[0]["status"],
+        found[b"content-type"],
+        found.get(b"idempotent-replayed"),
+        b"".join(message.get("body", b"") for message in sent[1:]),
+    )
+
+
+def one(**changed: Any) -> bytes:
+    """An event of one fast minute of customer-1's."""
+    event = {
+        "id": "e1",
+        "type": "video.rendered",
+        "customer": "customer-1",
+        "properties": {"minutes": "1", "speed": "fast"},
+    }
+    return json.dumps({**event, **changed}).encode()
+
+
+def batch(*events: bytes) -> bytes:
+    """Several events in one body."""
+    return b'{"events": [' + b", ".join(events) + b"]}"
+
+
+SENT: Sequence[tuple[bytes, dict[str, str]]] = [
+    (one(), {}),
+    (one(), {}),
+    (one(properties={"minutes": "2", "speed": "fast"}), {}),
+    (one(id="e2", properties={"minutes": 1.25, "speed": "standard"}), {}),
+    (one(id="e3", properties={"minutes": "1000", "speed": "fast"}), {}),
+    (one(id="e4", properties={"minutes": "1", "speed": "none"}), {}),
+    (one(id="e5", customer="nobody"), {}),
+    (one(id="e6", source="eu", timestamp="2025-03-01T00:00:00Z"), {}),
+    (one(id="", type=3, more=True), {}),
+    (batch(one(), one(id="b1"), one(id="b1"), one(id=""), one(id="b2", customer="nobody")), {}),
+    (batch(*(one(id=f"m{number}") for number in range(300))), {}),
+    (batch(), {}),
+    (b'{"events": [], "more": 1}', {}),
+    (b'{"events": 3}', {}),
+    (b"[1]", {}),
+    (b"{", {}),
+    (b'{"id": "e7", "id": "e8"}', {}),
+    (b'{"id": NaN}', {}),
+    (b"\xff", {}),
+    (b"", {}),
+    (one(id="h1"), {"content_type": "text/plain"}),
+    (one(id="h2"), {"content_type": "application/json; charset=utf-8"}),
+    (one(id="h3"), {"accept": "text/html"}),
+    (one(id="h4"), {"authorization": "Bearer dd_live_unknown"}),
+    (one(id="h5"), {"authorization": "Basic abc"}),
+    (one(id="h6"), {"authorization": "bearer"}),
+]
+
+
+def test_both_doors_answer_the_same_byte_for_byte() -> None:
+    answers = []
+    for door in (reference_door, asgi_door):
+        world = open_video_world(external_id="customer-1")
+        _, secret = api_keys.issue(
+            organization=world.organization, name="k", scopes=[Scope.EVENTS_WRITE]
+        )
+        ask = door(secret)
+        answers.append([ask(body, **headers) for body, headers in SENT])
+    for (body, headers), reference, fast in zip(SENT, *answers, strict=True):
+        assert fast == reference, (body[:100], headers)
+    assert [answer.status for answer in answers[0][:5]] == [201, 200, 409, 201, 402]
+    assert self_check.differences() == []
+
+
+@pytest.fixture
+def shop() -> VideoWorld:
+    """A company whose customer has 100 USD."""
+    return open_video_world()
+
+
+def key_of(world: VideoWorld, *scopes: Scope) -> tuple[Any, str]:
+    """Issue a key of the company."""
+    return api_keys.issue(organization=world.organization, name="k", scopes=scopes)
+
+
+def test_what_comes_at_once_is_recorded_together_and_answered_apart(
+    shop: VideoWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sets: list[int] = []
+    record_events = ingestion.record_events
+
+    def counted(**asked: Any) -> ingestion.Recorded:
+        sets.append(len(asked["drafts"]))
+        return record_events(**asked)
+
+    monkeypatch.setattr(ingestion, "record_events", counted)
+    _, secret = key_of(shop, Scope.EVENTS_WRITE)
+    bodies = [json.dumps(fast_minutes(shop, id=f"e{n}")).encode() for n in range(60)]
+    bodies += bodies[:20] + [json.dumps(fast_minutes(shop, "1000", id="dear")).encode()] * 5
+
+    async def everybody() -> list[Given]:
+        headers = headers_of(secret, {})
+        return await asyncio.gather(
+            *(
+                call(application, body, {**headers, "content-length": str(len(body))})
+                for body in bodies
+            )
+        )
+
+    answers = asyncio.run(everybody())
+    assert [answer.status for answer in answers[:60]] == [201] * 60
+    assert [answer.status for answer in answers[60:]] == [200] * 20 + [402] * 5
+    assert [answer.body for answer in answers[60:80]] == [
+        body.replace(b'"recorded","code":201', b'"replayed","code":200')
+        for body in (answer.body for answer in answers[:20])
+    ]
+    assert len(sets) < 20
+    assert sum(sets) == len(bodies)
+    assert shop.balance(at=timezone.now()) == 40
+    assert self_check.differences() == []
+
+
+def test_a_set_that_fails_is_recorded_request_by_request(
+    shop: VideoWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record_events = ingestion.record_events
+
+    def poisoned(**asked: Any) -> ingestion.Recorded:
+        if any(draft.external_id == "poison" for draft in asked["drafts"]):
+            raise ArithmeticError("poison")
+        return record_events(**asked)
+
+    monkeypatch.setattr(ingestion, "record_events", poisoned)
+    answered: list[coalescing.Answered[str]] = []
+    coalescer = coalescing.Coalescer[str](clock=timezone.now, deliver=answered.extend)
+    requests = [coalescing._Request(name, [shop.event(id=name)]) for name in ("a", "poison", "b")]
+    answered.extend(coalescer._record(shop.organization.id, requests))
+    assert [each.ticket for each in answered] == ["a", "poison", "b"]
+    assert [each.recorded is not None for each in answered] == [True, False, True]
+    assert isinstance(answered[1].error, ArithmeticError)
+    assert set(Event.objects.values_list("external_id", flat=True)) == {"a", "b"}
+
+
+def test_a_revoked_key_is_refused_within_five_seconds(
+    shop: VideoWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert fast_lane.KEY_SECONDS <= 5
+    key, secret = key_of(shop, Scope.EVENTS_WRITE)
+    ask = asgi_door(secret)
+    assert ask(json.dumps(fast_minutes(shop)).encode()).status == 201
+    api_keys.revoke(key, at=timezone.now())
+    now = fast_lane.time.monotonic()
+    monkeypatch.setattr(fast_lane.time, "monotonic", lambda: now + fast_lane.KEY_SECONDS)
+    assert ask(json.dumps(fast_minutes(shop, id="later")).encode()).status == 401
+    assert Event.objects.count() == 1
+
+
+def test_a_key_that_may_only_read_records_nothing(shop: VideoWorld) -> None:
+    _, secret = key_of(shop, Scope.READ)
+    assert asgi_door(secret)(json.dumps(fast_minutes(shop)).encode()).status == 403
+    assert (Event.objects.count(), DeadLetter.objects.count()) == (0, 0)
