@@ -1,6 +1,7 @@
 """Tables of everything that is written because of an event."""
 
 from metering.models.alerts import AlertFiring, SpendAlert
+from metering.models.authorizations import Authorization, CapReservation, Ending
 from metering.models.backtests import (
     UNFINISHED,
     BacktestResult,
@@ -15,14 +16,17 @@ from metering.models.period_charges import DistinctValue, PeriodCharge
 __all__ = [
     "UNFINISHED",
     "AlertFiring",
+    "Authorization",
     "BacktestResult",
     "BacktestRun",
     "BacktestState",
     "BillingPeriod",
     "CapCounter",
     "CapOwner",
+    "CapReservation",
     "DeadLetter",
     "DistinctValue",
+    "Ending",
     "Event",
     "PeriodCharge",
     "RatedEvent",
