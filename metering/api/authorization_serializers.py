@@ -125,6 +125,7 @@ class AuthorizationSerializer(serializers.ModelSerializer[Authorization]):
     customer = serializers.CharField(source="customer.external_id")
     state = serializers.SerializerMethodField()
     quote = serializers.DictField(child=serializers.CharField())
+    ended_at = serializers.SerializerMethodField()
 
     class Meta:
         model = Authorization
@@ -137,6 +138,12 @@ class AuthorizationSerializer(serializers.ModelSerializer[Authorization]):
     def get_state(self, authorization: Authorization) -> str:
         """Return the state at the moment of the request."""
         return authorization.state_at(self.context["at"])
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_ended_at(self, authorization: Authorization) -> Any:
+        """Return when somebody, or time, has ended it."""
+        ended_at = authorization.end_by(self.context["at"])
+        return serializers.DateTimeField().to_representation(ended_at) if ended_at else None
 
 
 class AuthorizedPriceSerializer(QuotedPriceSerializer):
@@ -177,7 +184,7 @@ class AuthorizationDetailSerializer(serializers.Serializer[Described]):
     items = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField(source="row.created_at")
     expires_at = serializers.DateTimeField(source="row.expires_at")
-    ended_at = serializers.DateTimeField(source="row.ended_at", allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
     on_expiry = serializers.ChoiceField(source="row.on_expiry", choices=OnExpiry.choices)
 
     @extend_schema_field(AuthorizedItemSerializer(many=True))

@@ -9,6 +9,7 @@ from django.db import connections
 from django.utils import timezone
 
 from accounts import exact_json
+from accounts.models import CreditGrant
 from metering import authorizations
 from metering.models import Authorization, Event
 from tests.api.bodies import fast_minutes
@@ -62,7 +63,7 @@ class TestAsking:
         assert (told["captured"], told["reported"]) == ({"USD": "0"}, {"USD": "0"})
         [pays] = told["pays"]
         assert (pays["category"], pays["amount"], pays["asset"]) == ("paid", "3.5", "USD")
-        assert uuid.UUID(pays["grant"])
+        assert pays["grant"] == str(CreditGrant.objects.get().id)
         [first, _] = told["items"]
         assert (first["id"], first["type"]) == (None, "video.rendered")
         assert first["prices"][0]["steps"] == [

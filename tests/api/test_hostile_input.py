@@ -157,7 +157,8 @@ def authorization_writes(video: VideoWorld) -> dict[str, tuple[str, list[object]
         ),
         f"authorizations/{there.id}/capture": (
             "POST",
-            [{"events": MARK}, {"events": [MARK]}, {"events": [], "final": [MARK]}, {"all": MARK},
+            [{"events": MARK}, {"events": [item, MARK]}, {"events": [], "final": [MARK]},
+             {"all": MARK},
              *({"events": [{**item, **own, name: [MARK]}]} for name in {**item, **own})],
         ),
     }  # fmt: skip

@@ -75,7 +75,9 @@ def test_random_json_breaks_nothing(api: Caller, video: VideoWorld, data: st.Dat
     content = json.dumps(data.draw(bodies(operation), label="body")).encode()
     path = operation.path.format(
         external_id=video.customer.external_id,
-        authorization_id=authorize(video, video.event(), expires_in=DAY, at=timezone.now()).id,
+        authorization_id=authorize(
+            video, video.minutes_of("fast", "0"), expires_in=DAY, at=timezone.now()
+        ).id,
         code=video.plan_version.plan.code,
         number=1,
     )

@@ -20,6 +20,7 @@ from tests.authorized_work import (
     event_of,
     fast_minutes,
     reasons_against,
+    usd,
 )
 from tests.clock import HOUR, NOW, SINCE
 from tests.races.crowds import crowd_of
@@ -101,7 +102,10 @@ def test_capture_release_and_the_sweeper_at_once_are_one_end() -> None:
             assert stands.state == hold.state
             taken = {"captured": Decimal(3), "released": Decimal(0), "expired": hold.amount}
             balance = ledger.read_balance(video.account, at=NOW)
-            assert (balance.posted, balance.held) == (100 - taken[stands.state], 0)
+            assert (balance.posted, balance.held) == (
+                Decimal(100) - taken[stands.state],
+                Decimal(0),
+            )
             assert not CapReservation.objects.filter(ends_at__isnull=False).exists()
     assert self_check.differences() == []
 
@@ -116,7 +120,7 @@ def test_one_capture_sent_by_many_takes_its_events_once() -> None:
     assert statuses == {Status.RECORDED: 2, Status.REPLAYED: 18}
     charges = [[each.charges for each in done.outcomes] for done in captures]
     assert all(each == charges[0] for each in charges)
-    assert (video.balance(), Event.objects.count()) == (97, 2)
+    assert (video.balance(), Event.objects.count()) == (Decimal(97), 2)
     assert self_check.differences() == []
 
 
@@ -132,5 +136,5 @@ def test_parts_captured_at_once_all_count() -> None:
             )
         )
     stands = as_it_stands(row)
-    assert (stands.captured, stands.held) == ({"USD": 20}, {"USD": 30})
+    assert (stands.captured, stands.held) == (usd(20), usd(30))
     assert self_check.differences() == []
