@@ -1,23 +1,34 @@
 """The audit of usage: what events cost, computed again, against the books and the totals."""
 
-from accounts.audit import Check
+from accounts.checks import Check
+
+# What counts the rows each check looks at, by organization.
+COUNTS = {
+    "events": "SELECT organization_id, count(*) FROM metering_event GROUP BY 1",
+    "rated events": "SELECT organization_id, count(*) FROM metering_ratedevent GROUP BY 1",
+    "usage totals": "SELECT organization_id, count(*) FROM metering_usagetotal GROUP BY 1",
+    "alert firings": "SELECT organization_id, count(*) FROM metering_alertfiring GROUP BY 1",
+}
 
 CHECKS = (
     Check(
         "an event is stored once",
         """
         SELECT organization_id, format('event %s', external_id),
-            format('stored %s times from source "%s"', count(*), source)
+            format('stored %s times from source "%s"', count(*), source),
+            unnest(array_agg(DISTINCT customer_id))
         FROM metering_event
         GROUP BY organization_id, source, external_id
         HAVING count(*) > 1
         """,
+        over="events",
     ),
     Check(
         "an event or a closed period has taken from its customer what it cost, less its overage",
         """
         SELECT organization_id, format('event or period %s', key),
-            format('rated %s, taken %s, from an account in the same asset', rated.due, taken.total)
+            format('rated %s, taken %s, from an account in the same asset', rated.due, taken.total),
+            customer_id
         FROM (
             SELECT rated.organization_id, rated.event_key AS key, event.customer_id,
                 price.asset_id, sum(rated.amount - rated.overage) AS due
@@ -44,13 +55,17 @@ CHECKS = (
         ) taken USING (organization_id, key, customer_id, asset_id)
         WHERE coalesce(rated.due, 0) <> coalesce(taken.total, 0)
         """,
+        over="rated events",
     ),
     Check(
         "an event was answered with what it was rated at",
         """
         SELECT organization_id, format('event %s', key),
             format('answered %s + %s, rated %s + %s in %s', answered.paid, answered.overage,
-                rated.paid, rated.overage, coalesce(answered.asset, rated.asset))
+                rated.paid, rated.overage, coalesce(answered.asset, rated.asset)),
+            (SELECT customer_id FROM metering_event event
+                WHERE event.organization_id = coalesce(answered.organization_id, rated.organization_id)
+                    AND event.key = coalesce(answered.key, rated.key))
         FROM (
             SELECT event.organization_id, event.key, charge ->> 'asset' AS asset,
                 (charge ->> 'amount')::numeric - (charge ->> 'overage')::numeric AS paid,
@@ -68,22 +83,29 @@ CHECKS = (
         WHERE answered.paid IS DISTINCT FROM rated.paid
             OR answered.overage IS DISTINCT FROM rated.overage
         """,
+        over="events",
     ),
     Check(
         "a rated event has its event",
         """
-        SELECT rated.organization_id, format('event %s', rated.event_key), 'is not stored'
+        SELECT rated.organization_id, format('event %s', rated.event_key), 'is not stored',
+            (SELECT account.customer_id FROM accounts_ledgerentry entry
+                JOIN accounts_creditaccount account ON account.id = entry.account_id
+                WHERE entry.organization_id = rated.organization_id
+                    AND entry.reference = rated.event_key AND entry.kind = 'usage' LIMIT 1)
         FROM metering_ratedevent rated
         LEFT JOIN metering_event event
             ON event.organization_id = rated.organization_id AND event.key = rated.event_key
         WHERE event.key IS NULL
         """,
+        over="rated events",
     ),
     Check(
         "what an event cost is the sum of its parts",
         """
         SELECT event.organization_id, format('event %s', event.key),
-            format('cost %s, its parts add up to %s', event.cost_amount, part.total)
+            format('cost %s, its parts add up to %s', event.cost_amount, part.total),
+            event.customer_id
         FROM metering_event event
         LEFT JOIN LATERAL (
             SELECT sum(each.amount::numeric) AS total
@@ -91,17 +113,20 @@ CHECKS = (
         ) part ON true
         WHERE event.cost_amount IS DISTINCT FROM part.total
         """,
+        over="events",
     ),
     Check(
         "an event lies in a period of its own customer",
         """
         SELECT event.organization_id, format('event %s', event.key),
-            format('of customer %s lies in period %s', event.customer_id, event.period_id)
+            format('of customer %s lies in period %s', event.customer_id, event.period_id),
+            coalesce(period.customer_id, event.customer_id)
         FROM metering_event event
         LEFT JOIN metering_billingperiod period ON period.id = event.period_id
         WHERE period.organization_id IS DISTINCT FROM event.organization_id
             OR period.customer_id IS DISTINCT FROM event.customer_id
         """,
+        over="events",
     ),
     Check(
         "a usage total is the sum of its rated events",
@@ -111,7 +136,8 @@ CHECKS = (
                 total.quantity, total.amount, total.overage, total.events,
                 rated.quantity, rated.amount, rated.overage, rated.events)
             || format('; billable %s metered %s, rated billable %s metered %s',
-                total.billable, total.metered_amount, rated.billable, rated.metered_amount)
+                total.billable, total.metered_amount, rated.billable, rated.metered_amount),
+            (SELECT customer_id FROM metering_billingperiod WHERE id = period_id)
         FROM metering_usagetotal total
         FULL JOIN (
             SELECT rated.organization_id, event.period_id, rated.price_id, rated.cell,
@@ -130,13 +156,15 @@ CHECKS = (
             IS DISTINCT FROM (rated.quantity, rated.billable, rated.metered_amount, rated.amount,
                 rated.overage, rated.events)
         """,
+        over="usage totals",
     ),
     Check(
         "a grant limited to some meters pays for no other",
         """
         SELECT entry.organization_id, format('grant %s', credit.id),
             format('for %s paid %s of event %s, which used %s of them',
-                credit.meters, -entry.amount, entry.reference, coalesce(rated.amount, 0))
+                credit.meters, -entry.amount, entry.reference, coalesce(rated.amount, 0)),
+            (SELECT customer_id FROM accounts_creditaccount WHERE id = entry.account_id)
         FROM accounts_ledgerentry entry
         JOIN accounts_creditgrant credit
             ON credit.id = entry.grant_id AND credit.meters <> '{}'
@@ -161,13 +189,15 @@ CHECKS = (
         WHERE entry.kind = 'usage'
             AND -entry.amount > coalesce(rated.amount, 0) + coalesce(closed.amount, 0)
         """,
+        over="ledger entries",
     ),
     Check(
         "an alert fired at an entry that crossed its threshold",
         """
         SELECT firing.organization_id, format('firing %s', firing.id),
             format('below %s at %s, entry %s left %s', alert.threshold, firing.balance,
-                firing.epoch, entry.balance_after)
+                firing.epoch, entry.balance_after),
+            (SELECT customer_id FROM accounts_creditaccount WHERE id = firing.account_id)
         FROM metering_alertfiring firing
         JOIN metering_spendalert alert ON alert.id = firing.alert_id
         LEFT JOIN accounts_ledgerentry entry
@@ -178,5 +208,7 @@ CHECKS = (
             OR entry.balance_after >= alert.threshold
             OR entry.balance_after - entry.amount < alert.threshold
         """,
+        over="alert firings",
+        is_light=True,
     ),
 )
