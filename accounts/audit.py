@@ -11,8 +11,9 @@ COUNTS = {
     "accounts": "SELECT organization_id, count(*) FROM accounts_creditaccount GROUP BY 1",
     "grants": "SELECT organization_id, count(*) FROM accounts_creditgrant GROUP BY 1",
     "holds": "SELECT organization_id, count(*) FROM accounts_hold GROUP BY 1",
-    "ledger entries": f"""
-        SELECT organization_id, count(*) FROM accounts_ledgerentry WHERE at >= {SINCE} GROUP BY 1
+    "ledger entries": """
+        SELECT organization_id, count(*) FROM accounts_ledgerentry
+        WHERE at >= current_setting('drawdown.checked_since')::timestamptz GROUP BY 1
     """,
 }
 
@@ -41,7 +42,7 @@ _LEAP_OF_RECENT = f"""
         AND entry.balance_after <> coalesce(before.balance_after, 0) + entry.amount
 """
 
-_CHAIN = [
+CHAIN = [
     Check(
         "the entries of an account are numbered from 1 without a gap",
         """
@@ -154,7 +155,7 @@ _CHAIN = [
     ),
 ]
 
-_GRANTS = [
+GRANTS = [
     Check(
         "a grant has left what its entries add up to",
         """
@@ -281,7 +282,7 @@ _GRANTS = [
     ),
 ]
 
-_ACCOUNTS = [
+ACCOUNTS = [
     Check(
         "no debt is repaid twice",
         """
@@ -309,7 +310,7 @@ _ACCOUNTS = [
     ),
 ]
 
-_HOLDS = [
+HOLDS = [
     Check(
         "an account reserves what its open holds draw",
         """
@@ -382,4 +383,4 @@ _HOLDS = [
     ),
 ]
 
-CHECKS = (*_CHAIN, *_GRANTS, *_ACCOUNTS, *_HOLDS)
+CHECKS = (*CHAIN, *GRANTS, *ACCOUNTS, *HOLDS)

@@ -8,6 +8,8 @@ import datetime as dt
 import uuid
 from collections.abc import Collection, Mapping
 
+from django.db.models import Exists, OuterRef
+
 from accounts import identifiers, tenancy
 from accounts.models import CreditAccount, Organization, Parking, ProofRun, TenantQuerySet, User
 
@@ -76,6 +78,14 @@ def let_go(
 def current(organization_id: uuid.UUID) -> TenantQuerySet[Parking]:
     """Return the parkings that are not over."""
     return Parking.objects.for_organization(organization_id).filter(let_go_at=None)
+
+
+def customer_is_parked(customer: str = "customer") -> Exists:
+    """Return a condition on rows of a tenant that have a customer in the column named."""
+    parked = Parking.objects.filter(
+        organization=OuterRef("organization"), customer=OuterRef(customer), let_go_at=None
+    )
+    return Exists(parked)
 
 
 def is_parked(*, organization_id: uuid.UUID, customer_id: uuid.UUID) -> bool:

@@ -17,6 +17,14 @@ from invoicing import audit as invoice_audit
 from metering import audit as usage_audit
 from metering import sample_audit
 
+# What is promised, in the order in which one would explain it.
+CHAPTERS = {
+    "Balances and their ledger": (*books_audit.CHAIN, *books_audit.ACCOUNTS),
+    "Grants": books_audit.GRANTS,
+    "Holds": books_audit.HOLDS,
+    "Events and usage": usage_audit.CHECKS,
+    "Invoices": invoice_audit.CHECKS,
+}
 CHECKS = (*books_audit.CHECKS, *usage_audit.CHECKS, *invoice_audit.CHECKS)
 COUNTS = books_audit.COUNTS | usage_audit.COUNTS | invoice_audit.COUNTS
 SAMPLED = (sample_audit.CHARGED, sample_audit.ADDED_UP)

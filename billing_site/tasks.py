@@ -45,7 +45,7 @@ def check_ledger_now() -> None:
 
 
 def wake_self_check() -> bool:
-    """Ask a worker for a self-check now; False when the broker is away and it waits for the beat."""
+    """Ask a worker for a self-check now; False when no broker took the message."""
     try:
         check_ledger_now.apply_async(retry=False)
     except OperationalError as error:

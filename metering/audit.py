@@ -64,8 +64,10 @@ CHECKS = (
             format('answered %s + %s, rated %s + %s in %s', answered.paid, answered.overage,
                 rated.paid, rated.overage, coalesce(answered.asset, rated.asset)),
             (SELECT customer_id FROM metering_event event
-                WHERE event.organization_id = coalesce(answered.organization_id, rated.organization_id)
-                    AND event.key = coalesce(answered.key, rated.key))
+                WHERE (event.organization_id, event.key) = (
+                    coalesce(answered.organization_id, rated.organization_id),
+                    coalesce(answered.key, rated.key)
+                ))
         FROM (
             SELECT event.organization_id, event.key, charge ->> 'asset' AS asset,
                 (charge ->> 'amount')::numeric - (charge ->> 'overage')::numeric AS paid,

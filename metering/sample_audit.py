@@ -9,13 +9,16 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
-from django.db import connection
+from django.db import connection, models
 
 from accounts import money
 from accounts.checks import Difference
+from accounts.models import Customer
 from metering.models import BillingPeriod, Event, RatedEvent
 from pricing import catalog
+from pricing.models import Subscription
 from pricing.price_form import PriceInvalid
 from pricing.rating import before_of
 
@@ -148,21 +151,20 @@ def _add_up(period: BillingPeriod) -> tuple[int, list[Difference]]:
 
 
 def _places(draw: random.Random, ends: Iterable[uuid.UUID], *, number: int) -> list[uuid.UUID]:
+    """Return random places, and both ends, which otherwise had next to no chance."""
     first, last = sorted(ends)
-    return [uuid.UUID(int=draw.randint(first.int, last.int)) for _ in range(number)]
+    between = (draw.randint(first.int, last.int) for _ in range(number - 2))
+    return [first, last, *(uuid.UUID(int=place) for place in between)]
 
 
-def _ends(table: str, column: str, organization_id: uuid.UUID) -> list[uuid.UUID]:
+def _ends(rows: models.QuerySet[Any], column: str) -> list[uuid.UUID]:
     """Return the least and the greatest value of an indexed column, or nothing."""
-    side = f"SELECT {column} FROM {table} WHERE organization_id = %s ORDER BY {column}"
-    rows = _ask(
-        f"(({side} LIMIT 1) UNION ALL ({side} DESC LIMIT 1))", organization_id, organization_id
-    )
-    return [row[0] for row in rows]
+    values = rows.order_by(column).values_list(column, flat=True)
+    return [end for end in (values.first(), values.last()) if end is not None]
 
 
 def _drawn_from_all(organization_id: uuid.UUID, draw: random.Random) -> set[uuid.UUID]:
-    ends = _ends("metering_ratedevent", "event_key", organization_id)
+    ends = _ends(RatedEvent.objects.filter(organization=organization_id), "event_key")
     if not ends:
         return set()
     query = """
@@ -178,7 +180,7 @@ def _drawn_from_all(organization_id: uuid.UUID, draw: random.Random) -> set[uuid
 
 def _drawn_from_newest(organization_id: uuid.UUID, draw: random.Random) -> set[uuid.UUID]:
     """Return events that are among the newest of some customers."""
-    ends = _ends("accounts_customer", "id", organization_id)
+    ends = _ends(Customer.objects.for_organization(organization_id), "id")
     if not ends:
         return set()
     query = """
@@ -198,7 +200,7 @@ def _drawn_from_newest(organization_id: uuid.UUID, draw: random.Random) -> set[u
 
 def _drawn_periods(organization_id: uuid.UUID, draw: random.Random) -> list[BillingPeriod]:
     """Return some open periods whose events are few enough to be added up in passing."""
-    ends = _ends("pricing_subscription", "id", organization_id)
+    ends = _ends(Subscription.objects.for_organization(organization_id), "id")
     if not ends:
         return []
     query = """

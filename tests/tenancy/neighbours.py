@@ -27,10 +27,13 @@ from tests.factories import (
     HoldFactory,
     IncludedCreditFactory,
     MembershipFactory,
+    ParkingFactory,
     PlanVersionFactory,
     PortalMembershipFactory,
     PriceFactory,
     PriceOverrideFactory,
+    ProofDifferenceFactory,
+    ProofRunFactory,
     ScheduledChangeFactory,
     SpendAlertFactory,
     SpendCapFactory,
@@ -55,7 +58,7 @@ _NAMES = {
     "external_id", "customer_external_id", "code", "event_type", "type", "quantity_property",
     "expression",
     "slug", "source", "cell", "series", "time_zone", "password", "prefix", "feature",
-    "property_name", "property_value", "bucket",
+    "property_name", "property_value", "bucket", "let_go_reason",
 }  # fmt: skip
 
 
@@ -155,6 +158,9 @@ def _furnished(slug: str) -> VideoWorld:
         charged=Decimal(AMOUNT),
     )
     HoldFactory.create(account=world.account)
+    run = ProofRunFactory.create(organization=world.organization, differences=1)
+    ProofDifferenceFactory.create(run=run, customer=world.customer)
+    ParkingFactory.create(run=run, customer=world.customer)
     SpendCapFactory.create(customer=world.customer, asset=world.usd, limit=Decimal(10**12))
     _use(world)
     if slug == OURS:
