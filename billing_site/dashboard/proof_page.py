@@ -24,6 +24,7 @@ DIFFERENCES_SHOWN = 50
 PARKED_SHOWN = 100
 LET_GO_SHOWN = 5
 RUNS_SHOWN = 60
+_HISTORY = ("ledger entries", "events")
 LATE_AFTER = 3 * proofs.INTERVAL
 
 
@@ -87,6 +88,8 @@ class ProofPage:
     is_late: bool
     running: ProofRun | None
     died: ProofRun | None
+    promises: int
+    rows: str
     events_replayed: int
     differences: Sequence[ProofDifference]
     differences_total: int
@@ -116,6 +119,8 @@ def read(organization: Organization, *, at: dt.datetime) -> ProofPage:
         is_late=last is not None and at - last.started_at > LATE_AFTER,
         running=newest if newest and _is_at_work(newest, at=at) else None,
         died=newest if newest and _is_dead(newest, at=at) else None,
+        promises=len(self_check.CHECKS) + len(self_check.SAMPLED),
+        rows=_rows(full),
         events_replayed=last.events_replayed if last else 0,
         differences=found[:DIFFERENCES_SHOWN],
         differences_total=_total(last, full, found),
@@ -203,6 +208,12 @@ def _is_dead(run: ProofRun, *, at: dt.datetime) -> bool:
 # The promises.
 
 
+def _rows(full: ProofRun | None) -> str:
+    """Say how much history the verdict rests on."""
+    looked_at = full.looked_at if full is not None else {}
+    return " and ".join(_counted(looked_at.get(rows, 0), rows) for rows in _HISTORY)
+
+
 def _chapters(
     last: ProofRun | None, full: ProofRun | None, found: Iterable[ProofDifference]
 ) -> list[Chapter]:
@@ -215,8 +226,8 @@ def _chapters(
         PromiseLine(
             words=_sentence(promise),
             broken=broken[promise],
-            looked_at=f"{number:,} {rows}",
-            how="a sample, drawn anew for every run",
+            looked_at=_counted(number, rows),
+            how="every run, a new sample",
         )
         for promise, number, rows in (
             (sample_audit.CHARGED, last.events_replayed if last else 0, "events"),
@@ -229,18 +240,23 @@ def _chapters(
 def _promise(
     check: Check, last: ProofRun | None, full: ProofRun | None, broken: Counter[str]
 ) -> PromiseLine:
-    run, how = last, "every run, all of them"
+    run, how = last, "every run"
     if not check.is_light:
         run, how = full, "full passes"
         if check.recent:
-            how = "full passes, and the new ones in every run"
+            how = "full passes, new ones every run"
     number = run.looked_at.get(check.over, 0) if run else 0
     return PromiseLine(
         words=_sentence(check.promise),
         broken=broken[check.promise],
-        looked_at=f"{number:,} {check.over}",
+        looked_at=_counted(number, check.over),
         how=how,
     )
+
+
+def _counted(number: int, rows: str) -> str:
+    one = rows.removesuffix("ies") + "y" if rows.endswith("ies") else rows.removesuffix("s")
+    return f"{number:,} {one if number == 1 else rows}"
 
 
 def _sentence(promise: str) -> str:
