@@ -28,7 +28,7 @@ ADDED_UP = "the running totals of an open period are its events, added up again"
 EVENTS = 200
 """How many events are drawn: one half from all there are, the other from the newest."""
 NEWEST = 50
-PERIODS = 20
+EVENTS_TO_A_PERIOD = 10
 EVENTS_PER_PERIOD_MAX = 20_000
 """Periods with more are left to the checks that pass over everything."""
 
@@ -42,13 +42,14 @@ class Sample:
     differences: list[Difference]
 
 
-def check(*, organization_id: uuid.UUID, seed: uuid.UUID) -> Sample:
+def check(*, organization_id: uuid.UUID, seed: uuid.UUID, events: int = EVENTS) -> Sample:
     """Price a sample of the organization's events again and add up some of its open periods.
 
-    The same seed on the same rows draws the same sample.
+    `events` is how many are drawn at most; there is a period for every ten. The same seed on the same rows draws the same sample.
     """
     draw = random.Random(seed.int)  # noqa: S311  A sample, not a secret.
-    keys = _drawn_from_all(organization_id, draw) | _drawn_from_newest(organization_id, draw)
+    keys = _drawn_from_all(organization_id, draw, number=events // 2)
+    keys |= _drawn_from_newest(organization_id, draw, number=events // 2)
     customers = dict(
         Event.objects.filter(organization=organization_id, key__in=keys)
         .order_by()
@@ -64,7 +65,7 @@ def check(*, organization_id: uuid.UUID, seed: uuid.UUID) -> Sample:
         if (wrong := _wrong_with(each))
     ]  # fmt: skip
     totals = 0
-    for period in _drawn_periods(organization_id, draw):
+    for period in _drawn_periods(organization_id, draw, number=events // EVENTS_TO_A_PERIOD):
         cells, wrong_cells = _add_up(period)
         totals += cells
         differences += wrong_cells
@@ -163,7 +164,9 @@ def _ends(rows: models.QuerySet[Any], column: str) -> list[uuid.UUID]:
     return [end for end in (values.first(), values.last()) if end is not None]
 
 
-def _drawn_from_all(organization_id: uuid.UUID, draw: random.Random) -> set[uuid.UUID]:
+def _drawn_from_all(
+    organization_id: uuid.UUID, draw: random.Random, *, number: int
+) -> set[uuid.UUID]:
     ends = _ends(RatedEvent.objects.filter(organization=organization_id), "event_key")
     if not ends:
         return set()
@@ -174,11 +177,13 @@ def _drawn_from_all(organization_id: uuid.UUID, draw: random.Random) -> set[uuid
         ORDER BY organization_id, event_key LIMIT 1
     ) found
     """
-    places = _places(draw, ends, number=EVENTS // 2)
+    places = _places(draw, ends, number=number)
     return {row[0] for row in _ask(query, places, organization_id)}
 
 
-def _drawn_from_newest(organization_id: uuid.UUID, draw: random.Random) -> set[uuid.UUID]:
+def _drawn_from_newest(
+    organization_id: uuid.UUID, draw: random.Random, *, number: int
+) -> set[uuid.UUID]:
     """Return events that are among the newest of some customers."""
     ends = _ends(Customer.objects.for_organization(organization_id), "id")
     if not ends:
@@ -193,12 +198,14 @@ def _drawn_from_newest(organization_id: uuid.UUID, draw: random.Random) -> set[u
         ORDER BY occurred_at DESC LIMIT 1 OFFSET number
     ) newest
     """
-    places = _places(draw, ends, number=EVENTS // 2)
+    places = _places(draw, ends, number=number)
     numbers = [draw.randrange(NEWEST) for _ in places]
     return {row[0] for row in _ask(query, places, numbers, organization_id, organization_id)}
 
 
-def _drawn_periods(organization_id: uuid.UUID, draw: random.Random) -> list[BillingPeriod]:
+def _drawn_periods(
+    organization_id: uuid.UUID, draw: random.Random, *, number: int
+) -> list[BillingPeriod]:
     """Return some open periods whose events are few enough to be added up in passing."""
     ends = _ends(Subscription.objects.for_organization(organization_id), "id")
     if not ends:
@@ -214,7 +221,7 @@ def _drawn_periods(organization_id: uuid.UUID, draw: random.Random) -> list[Bill
         WHERE organization_id = %s AND period_id = period.id
     ) <= %s
     """
-    places = _places(draw, ends, number=PERIODS)
+    places = _places(draw, ends, number=number)
     rows = _ask(query, places, organization_id, organization_id, EVENTS_PER_PERIOD_MAX)
     ids = [row[0] for row in rows]
     return list(BillingPeriod.objects.for_organization(organization_id).filter(id__in=ids))

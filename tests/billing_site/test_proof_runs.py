@@ -296,6 +296,13 @@ class TestSample:
         assert len(numbers) > 1
         assert self.sample(video, 3).events == self.sample(video, 3).events
 
+    def test_a_smaller_sample_can_be_asked_for(self, video: VideoWorld) -> None:
+        video.record(*(video.event() for _ in range(50)))
+        sample = sample_audit.check(
+            organization_id=video.organization.id, seed=uuid.UUID(int=1), events=10
+        )
+        assert 2 <= sample.events <= 10
+
     BREAKS: tuple[tuple[Callable[[], object], str], ...] = (
         (lambda: RatedEvent.objects.update(amount=2), "charged 2, priced again 1"),
         (lambda: RatedEvent.objects.update(cell="x"), "cannot be priced again"),
