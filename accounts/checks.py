@@ -9,7 +9,7 @@ import datetime as dt
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 
@@ -98,7 +98,7 @@ def _query(check: Check, *, since: dt.datetime | None) -> str:
     return check.recent
 
 
-def _rows(query: str, *, since: dt.datetime | None) -> list[tuple[object, ...]]:
+def _rows(query: str, *, since: dt.datetime | None) -> list[tuple[Any, ...]]:
     with transaction.atomic(), connection.cursor() as cursor:
         # A pass over a large ledger takes longer than any request may.
         cursor.execute("SET LOCAL statement_timeout = 0")
@@ -107,4 +107,5 @@ def _rows(query: str, *, since: dt.datetime | None) -> list[tuple[object, ...]]:
             ["-infinity" if since is None else since.isoformat()],
         )
         cursor.execute(query)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows

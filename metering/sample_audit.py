@@ -45,7 +45,8 @@ class Sample:
 def check(*, organization_id: uuid.UUID, seed: uuid.UUID, events: int = EVENTS) -> Sample:
     """Price a sample of the organization's events again and add up some of its open periods.
 
-    `events` is how many are drawn at most; there is a period for every ten. The same seed on the same rows draws the same sample.
+    `events` is how many are drawn at most; there is a period for every ten. The same seed on the
+    same rows draws the same sample.
     """
     draw = random.Random(seed.int)  # noqa: S311  A sample, not a secret.
     keys = _drawn_from_all(organization_id, draw, number=events // 2)
@@ -227,7 +228,8 @@ def _drawn_periods(
     return list(BillingPeriod.objects.for_organization(organization_id).filter(id__in=ids))
 
 
-def _ask(query: str, *parameters: object) -> list[tuple[uuid.UUID, ...]]:
+def _ask(query: str, *parameters: Any) -> list[tuple[uuid.UUID, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(query, parameters)
-        return cursor.fetchall()
+        rows: list[tuple[uuid.UUID, ...]] = cursor.fetchall()
+    return rows

@@ -126,14 +126,17 @@ def read(organization: Organization, *, at: dt.datetime) -> ProofPage:
         differences_total=_total(last, full, found),
         chapters=_chapters(last, full, found),
         history=_history(runs, at=at),
-        parked=parked.select_related("customer", "run").order_by("parked_at", "id")[:PARKED_SHOWN],
+        parked=list(parked.select_related("customer").order_by("parked_at", "id")[:PARKED_SHOWN]),
         parked_total=parked.count(),
-        let_go=Parking.objects.for_organization(organization)
-        .filter(let_go_at__isnull=False)
-        .select_related("customer", "let_go_by")
-        .order_by("-let_go_at")[:LET_GO_SHOWN],
+        let_go=_let_go_lately(organization),
         read_at=at,
     )
+
+
+def _let_go_lately(organization: Organization) -> list[Parking]:
+    ended = Parking.objects.for_organization(organization).filter(let_go_at__isnull=False)
+    newest_first = ended.select_related("customer", "let_go_by").order_by("-let_go_at")
+    return list(newest_first[:LET_GO_SHOWN])
 
 
 def version(organization: Organization, *, at: dt.datetime) -> str:

@@ -158,11 +158,9 @@ def _furnished(slug: str) -> VideoWorld:
         charged=Decimal(AMOUNT),
     )
     HoldFactory.create(account=world.account)
-    run = ProofRunFactory.create(organization=world.organization, differences=1)
-    ProofDifferenceFactory.create(run=run, customer=world.customer)
-    ParkingFactory.create(run=run, customer=world.customer)
     SpendCapFactory.create(customer=world.customer, asset=world.usd, limit=Decimal(10**12))
     _use(world)
+    _park(world)
     if slug == OURS:
         _add_what_is_its_own(world)
     return world
@@ -201,6 +199,12 @@ def _use(world: VideoWorld) -> None:
     world.record(world.event(id="lost", customer="nobody"))
     closing.close_due_periods(at=NOW + 31 * DAY)
     closing.build_due_invoices(at=NOW + 31 * DAY)
+
+
+def _park(world: VideoWorld) -> None:
+    run = ProofRunFactory.create(organization=world.organization, differences=1)
+    ProofDifferenceFactory.create(run=run, customer=world.customer)
+    ParkingFactory.create(run=run, customer=world.customer)
 
 
 def _add_what_is_its_own(world: VideoWorld) -> None:
