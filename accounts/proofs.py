@@ -22,8 +22,8 @@ DIFFERENCES_KEPT = 1_000
 
 DEAD_AFTER = dt.timedelta(minutes=5)
 INTERVAL = dt.timedelta(minutes=5)
-FULL_PASS_SHARE = 20
-"""Full passes take at most one part in twenty of the time."""
+FULL_PASS_PAUSE, ASKED_PASS_PAUSE = 20, 4
+"""After a full pass none is made for so many times as long: by itself, and when people ask."""
 
 # What was written at that moment may have been committed a little later, or by a slower clock.
 _OVERLAP = dt.timedelta(minutes=10)
@@ -34,18 +34,18 @@ class AlreadyRunning(Exception):
     """Another run of the self-check is at work."""
 
 
-def start(*, at: dt.datetime) -> list[ProofRun]:
+def start(*, at: dt.datetime, asked: bool = False) -> list[ProofRun]:
     """Begin a run and return its part for each organization, none if there is no organization.
 
     It looks at all of history when that is affordable (`full_pass_is_due`), else at what was
-    written since. Raises AlreadyRunning.
+    written since. `asked` says that somebody waits for it. Raises AlreadyRunning.
     """
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [_LOCK])
         if is_running(at=at):
             raise AlreadyRunning
-        since = None if full_pass_is_due(at=at) else _checked_until()
+        since = None if full_pass_is_due(at=at, asked=asked) else _checked_until()
         return ProofRun.objects.bulk_create(
             ProofRun(
                 id=identifiers.new_id(),
@@ -68,17 +68,18 @@ def began_since(moment: dt.datetime) -> bool:
     return ProofRun.objects.filter(started_at__gt=moment).exists()
 
 
-def full_pass_is_due(*, at: dt.datetime) -> bool:
+def full_pass_is_due(*, at: dt.datetime, asked: bool = False) -> bool:
     """Whether all of history is to be looked at again.
 
     A pass that takes no more than its share of the interval is run every time; a longer one waits
-    until twenty times as long has gone by.
+    until twenty times as long has gone by, or four times when somebody asks: whoever has mended
+    something wants to see it.
     """
     last = _last_full_pass()
     if last is None:
         return True
     started_at, finished_at = last
-    pause = (finished_at - started_at) * FULL_PASS_SHARE
+    pause = (finished_at - started_at) * (ASKED_PASS_PAUSE if asked else FULL_PASS_PAUSE)
     return pause <= INTERVAL or at - finished_at >= pause
 
 

@@ -41,13 +41,13 @@ def differences() -> list[Difference]:
     return checks.run(CHECKS)
 
 
-def prove(*, clock: Clock) -> list[Difference]:
+def prove(*, clock: Clock, asked: bool = False) -> list[Difference]:
     """Run the self-check, keep what it found for each organization, and park whom it concerns.
 
-    Returns what it found, also of rows that belong to no organization there is. Raises
-    proofs.AlreadyRunning.
+    `asked` says that somebody waits for it (see `proofs.start`). Returns what it found, also of
+    rows that belong to no organization there is. Raises proofs.AlreadyRunning.
     """
-    runs = proofs.start(at=clock())
+    runs = proofs.start(at=clock(), asked=asked)
     since = runs[0].since if runs else None
     alive = _Heart(runs, clock)
     found = checks.run(CHECKS, since=since, progress=alive.beat)

@@ -132,6 +132,12 @@ class TestPasses:
             check(NOW + later)
             assert newest_run(video).is_full == is_full
 
+    @pytest.mark.parametrize(("after", "is_full"), [(3, False), (5, True)])
+    def test_whoever_asks_waits_less(self, video: VideoWorld, after: int, is_full: bool) -> None:
+        took = self.slow_full_pass(video)
+        self_check.prove(clock=ticking(NOW + (after + 1) * took), asked=True)
+        assert newest_run(video).is_full == is_full
+
     def slow_full_pass(self, video: VideoWorld) -> dt.timedelta:
         finished = NOW + 2 * MINUTE
         ProofRunFactory.create(
