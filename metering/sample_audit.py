@@ -110,7 +110,7 @@ WITH event AS (
     WHERE organization_id = %(organization)s AND period_id = %(period)s AND is_late
 ), added AS (
     SELECT price_id, cell, sum(quantity) AS quantity, sum(amount) AS amount,
-        sum(overage) AS overage, count(*) AS events
+        sum(overage) AS overage, sum(uncollected) AS uncollected, count(*) AS events
     FROM event
     JOIN metering_ratedevent rated
         ON rated.organization_id = %(organization)s AND rated.event_key = event.key
@@ -120,11 +120,13 @@ WITH event AS (
     WHERE organization_id = %(organization)s AND period_id = %(period)s
 )
 SELECT format('period %%s price %%s cell %%s', %(period)s, price_id, cell),
-    format('%%s for %%s, overage %%s, %%s events; added up %%s for %%s, overage %%s, %%s events',
-        total.quantity, total.amount, total.overage, total.events,
-        added.quantity, added.amount, added.overage, added.events),
-    (total.quantity, total.amount, total.overage, total.events)
-        IS DISTINCT FROM (added.quantity, added.amount, added.overage, added.events)
+    format('%%s for %%s, overage %%s, uncollected %%s, %%s events',
+        total.quantity, total.amount, total.overage, total.uncollected, total.events)
+    || format('; added up %%s for %%s, overage %%s, uncollected %%s, %%s events',
+        added.quantity, added.amount, added.overage, added.uncollected, added.events),
+    (total.quantity, total.amount, total.overage, total.uncollected, total.events)
+        IS DISTINCT FROM
+        (added.quantity, added.amount, added.overage, added.uncollected, added.events)
 FROM total FULL JOIN added USING (price_id, cell)
 """
 
