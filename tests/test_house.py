@@ -29,6 +29,8 @@ DOMAIN_MODULES = (
     "accounts/ledger/usage.py",
     "accounts/customers.py",
     "accounts/api_keys.py",
+    "accounts/parked_customers.py",
+    "accounts/proofs.py",
     "pricing/coupons.py",
     "pricing/overrides.py",
     "pricing/plan_import.py",

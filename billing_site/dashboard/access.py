@@ -19,7 +19,14 @@ from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from accounts import tenancy
-from accounts.models import Customer, Membership, Organization, PortalMembership, User
+from accounts.models import (
+    EDITING_ROLES,
+    Customer,
+    Membership,
+    Organization,
+    PortalMembership,
+    User,
+)
 
 
 class PageRequest(HttpRequest):
@@ -66,6 +73,14 @@ def find_organization(user: User, *, slug: str) -> Organization:
     if organization is None:
         raise Http404
     return organization
+
+
+def may_act(user: User, organization: Organization) -> bool:
+    """Whether `user` decides things there, and does not only look."""
+    if user.is_superuser:
+        return True
+    memberships = Membership.objects.for_organization(organization)
+    return memberships.filter(user=user, role__in=EDITING_ROLES).exists()
 
 
 def find_customer(user: User, *, customer_id: uuid.UUID) -> tuple[Customer, bool]:

@@ -19,7 +19,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from accounts import audit, ledger, postings
+from accounts import audit, checks, ledger, postings
 from accounts.books import Book
 from accounts.burndown import Category
 from accounts.ledger import Part
@@ -116,7 +116,7 @@ class LedgerMachine(RuleBasedStateMachine):
             # Given up before it began: what surrounds it is not this life's to roll back.
             return
         try:
-            assert audit.run(audit.CHECKS) == []
+            assert checks.run(audit.CHECKS) == []
         finally:
             transaction.set_rollback(True)
             self.example.__exit__(None, None, None)
@@ -337,7 +337,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self._all_is_booked()
         left = dict(CreditGrant.objects.values_list("id", "remaining"))
         assert left == {pot.id: pot.left * (not pot.waiting) for pot in self.wallet.pots}
-        assert audit.run(audit.CHECKS) == []
+        assert checks.run(audit.CHECKS) == []
 
     def _expire(self) -> None:
         ledger.expire(

@@ -13,7 +13,7 @@ from django.db import models
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.http import urlsafe_base64_encode
 
-from accounts.models import Customer
+from accounts.models import Customer, Parking
 from invoicing.models import Invoice
 from metering.models import Authorization, BacktestRun, SpendCap
 from pricing.models import CostRate, Plan, PlanVersion
@@ -33,6 +33,7 @@ _ROWS: dict[str, type[models.Model]] = {
     "cap_id": SpendCap,
     "customer_id": Customer,
     "invoice_id": Invoice,
+    "parking_id": Parking,
     "plan_id": Plan,
     "rate_id": CostRate,
     "version_id": PlanVersion,
