@@ -61,10 +61,17 @@ class Event(models.Model):
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField()
     is_late = models.BooleanField(default=False)
+    is_backfill = models.BooleanField(
+        default=False, help_text="Old usage, reported late on purpose."
+    )
     properties = models.JSONField(decoder=ExactDecoder)
     payload_hash = models.BinaryField(max_length=16)
     charges = models.JSONField(
         help_text="What was answered: asset, amount, overage, balance, available."
+    )
+    counted = models.JSONField(
+        default=list,
+        help_text="What it added to spend caps: cap, bucket, window_starts_at, amount.",
     )
     cost_amount = AmountField(  # type: ignore[misc]  # Null together with its asset.
         null=True, help_text="What vendors took for it; null when that was not known."
@@ -234,6 +241,12 @@ class DeadLetter(TenantModel):
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField(default=timezone.now)
     properties = models.JSONField(decoder=ExactDecoder)
+    is_backfill = models.BooleanField(default=False)
+    payload_hash = models.BinaryField(
+        max_length=16,
+        null=True,
+        help_text="Of what the integrator sent; whoever mends the event keeps it.",
+    )
     reason = models.CharField(max_length=50)
     detail = models.CharField(max_length=500)
     resolved_at = models.DateTimeField(null=True, blank=True)
