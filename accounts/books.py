@@ -16,7 +16,7 @@ from itertools import chain
 from accounts.burndown import Category, GrantState
 from accounts.money import ZERO
 from accounts.passbooks import EntryState, InsufficientCredit, Part
-from accounts.reservations import Reservations
+from accounts.reservations import Captured, HoldState, Reservations, Shortfall
 
 __all__ = ["Book", "Debit", "EntryState", "InsufficientCredit", "NotReversible", "Part"]
 
@@ -80,6 +80,29 @@ class Book(Reservations):
             self._enter_usage(shortfall, grant=None, reference=reference, at=at)
             paid += shortfall
         return Debit(paid=paid, overage=overage, balance=self.balance, available=self.available)
+
+    def collect(
+        self, *, parts: Sequence[Part], reference: uuid.UUID, at: dt.datetime, shortfall: str
+    ) -> Captured:
+        """Take what work that is done came to: as `capture` does, of an account without a hold.
+
+        It is never refused. What grants do not cover is overage, or goes below zero as far as the
+        floor allows and is uncollected after that, as `shortfall` says.
+        """
+        overage_allowed = Shortfall(shortfall) is Shortfall.OVERAGE
+        unheld = HoldState(id=reference, reference=reference, expires_at=at, on_expiry="release")
+        paid, unpaid = self._collect(
+            unheld, parts, reference=reference, at=at, below_zero=not overage_allowed
+        )
+        nothing = (ZERO,) * len(parts)
+        return Captured(
+            paid=paid,
+            overage=unpaid if overage_allowed else nothing,
+            uncollected=nothing if overage_allowed else unpaid,
+            released=ZERO,
+            balance=self.balance,
+            available=self.available,
+        )
 
     def check(self, parts: Sequence[Part], *, at: dt.datetime) -> None:
         """Raise InsufficientCredit if a debit of `parts` would be refused. Changes nothing."""

@@ -21,7 +21,7 @@ PROPERTIES_BYTES_MAX = 64 * 1024
 UNKNOWN_FIELDS_NAMED = 20
 FUTURE_TOLERANCE = dt.timedelta(hours=1)
 
-_FIELDS = {"id", "type", "customer", "timestamp", "properties", "source"}
+_FIELDS = {"id", "type", "customer", "timestamp", "properties", "source", "backfill"}
 # Halves of a character count as well: alone they cannot be encoded, let alone stored.
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -36,7 +36,10 @@ class FieldError(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventDraft:
-    """One event as sent; `occurred_at` is None when the integrator left the time to us."""
+    """One event as sent; `occurred_at` is None when the integrator left the time to us.
+
+    `is_backfill` says that it reports old usage on purpose.
+    """
 
     key: uuid.UUID
     external_id: str
@@ -46,6 +49,7 @@ class EventDraft:
     occurred_at: dt.datetime | None
     properties: Mapping[str, Any]
     payload_hash: bytes
+    is_backfill: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,8 +83,10 @@ def parse(raw: object, *, at: dt.datetime) -> EventDraft | InvalidDraft:
     source = _text(raw, "source", errors) if raw.get("source") is not None else ""
     occurred_at = _timestamp(raw.get("timestamp"), errors, at=at)
     properties = _properties(raw.get("properties"), errors)
+    is_backfill = _backfill(raw, errors)
     if errors:
         return InvalidDraft(external_id=external_id or None, errors=tuple(errors))
+    payload = (external_id, source, event_type, customer, occurred_at, properties)
     return EventDraft(
         key=event_key(source=source, external_id=external_id),
         external_id=external_id,
@@ -89,7 +95,9 @@ def parse(raw: object, *, at: dt.datetime) -> EventDraft | InvalidDraft:
         customer=customer,
         occurred_at=occurred_at,
         properties=properties,
-        payload_hash=_hash(external_id, source, event_type, customer, occurred_at, properties),
+        # Only where it says something new, so that other events keep the hash they always had.
+        payload_hash=_hash(*payload, "backfill") if is_backfill else _hash(*payload),
+        is_backfill=is_backfill,
     )
 
 
@@ -150,6 +158,16 @@ def _properties(value: object, errors: list[FieldError]) -> Mapping[str, Any]:
     if len(exact_json.encode(value)) > PROPERTIES_BYTES_MAX:
         errors.append(FieldError("properties", "must not be larger than 64 KiB"))
     return value
+
+
+def _backfill(raw: Mapping[str, Any], errors: list[FieldError]) -> bool:
+    value = raw.get("backfill")
+    if value is not None and not isinstance(value, bool):
+        errors.append(FieldError("backfill", "must be true or false"))
+        return False
+    if value and raw.get("timestamp") is None:
+        errors.append(FieldError("timestamp", "is required of a backfill: when was it used?"))
+    return bool(value)
 
 
 def _hash(*payload: object) -> bytes:

@@ -8,7 +8,7 @@ one that is refused does not touch its neighbours.
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from django.db import IntegrityError, OperationalError
@@ -44,7 +44,9 @@ def record_events(
     blocks; one that cannot be priced is kept as a dead letter.
     """
     valid = [draft for draft in drafts if isinstance(draft, EventDraft)]
-    done = _record_with_retries(organization_id, valid, at=at) if valid else Recorded(outcomes=[])
+    done = Recorded(outcomes=[])
+    if valid:
+        done = retried(lambda: record_now(organization_id=organization_id, drafts=valid, at=at))
     recorded = iter(done.outcomes)
     return Recorded(
         outcomes=[
@@ -55,14 +57,22 @@ def record_events(
     )
 
 
-def _record_with_retries(
-    organization_id: uuid.UUID, drafts: Sequence[EventDraft], *, at: dt.datetime
+def record_now(
+    *, organization_id: uuid.UUID, drafts: Sequence[EventDraft], at: dt.datetime
 ) -> Recorded:
+    """Record valid events in one transaction, which may be part of the caller's.
+
+    Raises what a concurrent transaction makes fail; see `retried`.
+    """
+    with tenancy.transaction_for(organization_id):
+        return _Recording(organization_id, drafts, at=at).run()
+
+
+def retried[Done](work: Callable[[], Done]) -> Done:
     """Retry what a concurrent transaction made fail: then its events are known and answered so."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with tenancy.transaction_for(organization_id):
-                return _Recording(organization_id, drafts, at=at).run()
+            return work()
         except (IntegrityError, OperationalError) as error:
             if attempt == ATTEMPTS or not _is_race(error):
                 raise
@@ -162,6 +172,7 @@ class _Recording:
                 is_late=occurred_at < period.starts_at,
                 charges=paid.charges,
                 cost=self.costs.cost_of(draft.type, draft.properties, occurred_at=occurred_at),
+                counted=paid.counted,
             )
         )
         self.known[draft.key] = _Known(payload_hash=draft.payload_hash, charges=paid.charges)
@@ -203,6 +214,8 @@ class _Recording:
             occurred_at=draft.occurred_at or self.at,
             received_at=self.at,
             properties=draft.properties,
+            is_backfill=draft.is_backfill,
+            payload_hash=draft.payload_hash,
             reason=error.reason,
             detail=error.detail,
         )

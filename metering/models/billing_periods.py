@@ -89,9 +89,7 @@ class BillingPeriod(TenantModel):
         return f"{self.starts_at:%Y-%m-%d} to {self.ends_at:%Y-%m-%d}"
 
 
-def _totals_stay_open(
-    operation: pgtrigger.Operation, *, name: str, over: str
-) -> pgtrigger.Trigger:
+def _totals_stay_open(operation: pgtrigger.Operation, *, name: str, over: str) -> pgtrigger.Trigger:
     """Refuse totals of a period that is `over`, or of another tenant's period or price."""
     return pgtrigger.Trigger(
         name=name,

@@ -99,9 +99,7 @@ class Adjustment(TenantModel):
     """
 
     void = models.ForeignKey(EventVoid, on_delete=models.PROTECT, related_name="adjustments")
-    period = models.ForeignKey(
-        BillingPeriod, on_delete=models.PROTECT, related_name="adjustments"
-    )
+    period = models.ForeignKey(BillingPeriod, on_delete=models.PROTECT, related_name="adjustments")
     price = models.ForeignKey(Price, on_delete=models.PROTECT, related_name="+")
     kind = models.CharField(
         max_length=16,

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.models import AmountField, Asset, Customer, Organization, TenantModel, guards
 from metering.models.billing_periods import BillingPeriod
+from metering.models.corrections import EventVoid
 from pricing.models import Price
 
 
@@ -17,6 +18,25 @@ class ExactDecoder(json.JSONDecoder):
 
     def __init__(self) -> None:
         super().__init__(parse_float=Decimal)
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    """Events, by what has become of them."""
+
+    def _voids(self) -> models.Exists:
+        return models.Exists(
+            EventVoid.objects.filter(
+                organization=models.OuterRef("organization"), event_key=models.OuterRef("key")
+            )
+        )
+
+    def standing(self) -> "EventQuerySet":
+        """Only events that were not voided."""
+        return self.filter(~self._voids())
+
+    def voided(self) -> "EventQuerySet":
+        """Only events that were taken back."""
+        return self.filter(self._voids())
 
 
 def _next_position() -> models.Func:
@@ -92,6 +112,8 @@ class Event(models.Model):
         db_column="authorization_id",
         help_text="What the event was captured from, when it was.",
     )
+
+    objects = EventQuerySet.as_manager()
 
     class Meta:
         ordering = ["-occurred_at"]
