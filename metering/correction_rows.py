@@ -1,4 +1,4 @@
-"""How corrections are read and written: what a period holds beside its totals, and what moves it."""
+"""How corrections are read and written: what a period holds beside its totals, what moves it."""
 
 import datetime as dt
 import uuid
