@@ -167,9 +167,7 @@ def _usage(shop: Shop) -> dict[tuple[str, str], Holding]:
     held: dict[tuple[str, str], Holding] = defaultdict(Holding)
     columns = ("quantity", "billable", "metered_amount", "amount", "events")
     rows = UsageTotal.objects.filter(organization=shop.organization)
-    late = Adjustment.objects.filter(
-        organization=shop.organization, is_after_invoice=True, kind=""
-    )
+    late = Adjustment.objects.filter(organization=shop.organization, is_after_invoice=True, kind="")
     for found in (rows, late):
         for code, cell, *figures in found.values_list("price__meter__code", "cell", *columns):
             held[code, cell] += tuple(figures)
