@@ -16,7 +16,7 @@ from itertools import chain
 from accounts.burndown import Category, GrantState
 from accounts.money import ZERO
 from accounts.passbooks import EntryState, InsufficientCredit, Part
-from accounts.reservations import Captured, HoldState, Reservations, Shortfall
+from accounts.reservations import Captured, HoldState, Reservations
 
 __all__ = ["Book", "Debit", "EntryState", "InsufficientCredit", "NotReversible", "Part"]
 
@@ -81,27 +81,21 @@ class Book(Reservations):
             paid += shortfall
         return Debit(paid=paid, overage=overage, balance=self.balance, available=self.available)
 
-    def collect(
-        self, *, parts: Sequence[Part], reference: uuid.UUID, at: dt.datetime, shortfall: str
+    def take(
+        self,
+        *,
+        parts: Sequence[Part],
+        reference: uuid.UUID,
+        at: dt.datetime,
+        shortfall: str = "block",
     ) -> Captured:
-        """Take what work that is done came to: as `capture` does, of an account without a hold.
+        """Take what work came to for which nothing was reserved, as `capture` does: never refused.
 
-        It is never refused. What grants do not cover is overage, or goes below zero as far as the
-        floor allows and is uncollected after that, as `shortfall` says.
+        What nobody can pay is overage or uncollected, as `shortfall` says.
         """
-        overage_allowed = Shortfall(shortfall) is Shortfall.OVERAGE
-        unheld = HoldState(id=reference, reference=reference, expires_at=at, on_expiry="release")
-        paid, unpaid = self._collect(
-            unheld, parts, reference=reference, at=at, below_zero=not overage_allowed
-        )
-        nothing = (ZERO,) * len(parts)
-        return Captured(
-            paid=paid,
-            overage=unpaid if overage_allowed else nothing,
-            uncollected=nothing if overage_allowed else unpaid,
-            released=ZERO,
-            balance=self.balance,
-            available=self.available,
+        nothing = HoldState(id=reference, reference=reference, expires_at=at, on_expiry="release")
+        return self._charge(
+            nothing, parts, reference=reference, at=at, final=False, shortfall=shortfall
         )
 
     def check(self, parts: Sequence[Part], *, at: dt.datetime) -> None:

@@ -5,6 +5,7 @@ from django.urls import path
 from accounts import api as accounts_api
 from invoicing import api as invoicing_api
 from metering.api import alerts as alerts_api
+from metering.api import authorizations as authorizations_api
 from metering.api import backtests as backtests_api
 from metering.api import caps as caps_api
 from metering.api import events as events_api
@@ -23,6 +24,32 @@ urlpatterns = [
     path("events", events_api.events, name="events"),
     path("events/<path:external_id>", events_api.event_detail, name="event"),
     path("quotes", quotes_api.quotes, name="quotes"),
+    path("authorizations", authorizations_api.authorization_list, name="authorizations"),
+    path(
+        "authorizations/<uuid:authorization_id>",
+        authorizations_api.authorization_detail,
+        name="authorization",
+    ),
+    path(
+        "authorizations/<uuid:authorization_id>/capture",
+        authorizations_api.authorization_capture,
+        name="authorization-capture",
+    ),
+    path(
+        "authorizations/<uuid:authorization_id>/extend",
+        authorizations_api.authorization_extend,
+        name="authorization-extend",
+    ),
+    path(
+        "authorizations/<uuid:authorization_id>/report",
+        authorizations_api.authorization_report,
+        name="authorization-report",
+    ),
+    path(
+        "authorizations/<uuid:authorization_id>/release",
+        authorizations_api.authorization_release,
+        name="authorization-release",
+    ),
     path("customers", customers_api.customer_list, name="customers"),
     path("customers/<str:external_id>", accounts_api.customer_detail, name="customer"),
     path("customers/<str:external_id>/balance", accounts_api.customer_balance, name="balance"),

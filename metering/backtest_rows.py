@@ -99,7 +99,7 @@ _EVENTS = f"""
     WHERE event.position > %(after)s AND {STANDING}
         AND (%(received_before)s::timestamptz IS NULL OR event.received_at < %(received_before)s)
     ORDER BY event.position
-"""
+"""  # noqa: S608
 
 
 def count_events(periods: QuerySet[BillingPeriod], *, received_before: dt.datetime) -> int:

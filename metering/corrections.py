@@ -273,7 +273,7 @@ def _unpaid(rerated: Sequence[Rerated]) -> Unpaid:
     )
 
 
-def _effect(
+def _effect(  # noqa: PLR0917
     account: CreditAccount,
     book: Book,
     returned: Decimal,
@@ -303,7 +303,7 @@ def _charge_dearer(
     dearer = [each for each in rerated if each.difference > 0]
     if not dearer:
         return ZERO
-    taken = book.collect(
+    taken = book.take(
         parts=[ledger.Part(each.price.compiled.meter.code, each.difference) for each in dearer],
         reference=void.id,
         at=at,

@@ -116,6 +116,31 @@ class Counted(NamedTuple):
     amount: Decimal
 
 
+@dataclass(slots=True)
+class Reserved:
+    """What an authorization still reserves of one count."""
+
+    key: CounterKey
+    amount: Decimal
+
+
+def take_out(reserved: Sequence[Reserved], used: Iterable[Counted]) -> list[Counted]:
+    """Take what an event has used out of what was reserved for it; returns what that gives back.
+
+    The window it was reserved in may be another than the one it was used in.
+    """
+    given_back = []
+    for (cap_id, bucket, _), amount in used:
+        wanted = amount
+        for each in reserved:
+            if (each.key.cap_id, each.key.bucket) == (cap_id, bucket):
+                taken = min(each.amount, wanted)
+                each.amount -= taken
+                wanted -= taken
+                given_back.append(Counted(each.key, taken))
+    return given_back
+
+
 def window_start(
     window: Window, *, at: dt.datetime, zone: ZoneInfo, period_starts_at: dt.datetime
 ) -> dt.datetime:
@@ -138,7 +163,7 @@ def _passes_by(window: Window, starts_at: dt.datetime, occurred_at: dt.datetime)
 
 @dataclass(slots=True, kw_only=True)
 class CapBook:
-    """The caps of one customer with what their current windows hold; `touched` has what changed."""
+    """The caps of one customer with what their windows hold; `touched` are those used more."""
 
     caps: Sequence[Cap]
     counters: dict[CounterKey, Counter]
@@ -192,6 +217,7 @@ class CapBook:
     def use(self, adds: Iterable[Counted]) -> None:
         """Count what an event has used."""
         for key, amount in adds:
+            self.touched.add(key)
             self._counter(key).used += amount
 
     def hold(self, adds: Iterable[Counted]) -> None:
@@ -200,10 +226,10 @@ class CapBook:
             self._counter(key).held += amount
 
     def let_go(self, held: Iterable[Counted]) -> None:
-        """Give back what an authorization has reserved, in the windows it was reserved in."""
+        """Give back what an authorization has reserved, in those windows that are current."""
         for key, amount in held:
-            self._counter(key).held -= amount
+            if key in self.counters:
+                self.counters[key].held -= amount
 
     def _counter(self, key: CounterKey) -> Counter:
-        self.touched.add(key)
         return self.counters.setdefault(key, Counter())

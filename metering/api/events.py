@@ -1,7 +1,7 @@
 """The API of events: recording them, and looking at them again."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -137,7 +137,7 @@ def _record_batch(organization: Organization, data: dict[str, Any]) -> Response:
     if unknown:
         raise Problem(422, "invalid", "The batch is not valid.", errors=unknown)
     raws = _checked_batch(data["events"], least=1)
-    return Response(_results(_record(organization, raws, event_drafts.parse)))
+    return Response(batch_results(_record(organization, raws, event_drafts.parse)))
 
 
 def _checked_batch(raws: object, *, least: int) -> list[Any]:
@@ -148,7 +148,8 @@ def _checked_batch(raws: object, *, least: int) -> list[Any]:
     return raws
 
 
-def _results(outcomes: list[Outcome]) -> dict[str, Any]:
+def batch_results(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the answers to several events, in their order, and how many came out how."""
     counts = Counter(str(outcome.status) for outcome in outcomes)
     return {"results": [_rendered(outcome) for outcome in outcomes], "counts": counts}
 
@@ -168,7 +169,7 @@ def _record_cloud_events(organization: Organization, sent: CloudEvents) -> Respo
     codes = {CODES[outcome.status] for outcome in refused}
     detail = f"{len(refused)} of {len(outcomes)} events were refused, the others are recorded."
     raise Problem(
-        codes.pop() if len(codes) == 1 else 422, "partly_refused", detail, **_results(outcomes)
+        codes.pop() if len(codes) == 1 else 422, "partly_refused", detail, **batch_results(outcomes)
     )
 
 

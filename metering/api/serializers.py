@@ -35,6 +35,9 @@ class EventDraftSchema(serializers.Serializer[Any]):
     timestamp = serializers.DateTimeField(required=False, help_text="Default: time of receipt.")
     properties = serializers.DictField(required=False)
     source = serializers.CharField(max_length=200, required=False)  # type: ignore[assignment]
+    authorization = serializers.UUIDField(
+        required=False, help_text="Captures the event from what this authorization holds."
+    )
 
 
 class EventBatchSchema(serializers.Serializer[Any]):
@@ -76,6 +79,7 @@ class RefusalReasonSerializer(serializers.Serializer[Any]):
     limit = serializers.CharField(required=False)
     needed = AmountField(required=False)
     available = AmountField(required=False)
+    field = serializers.CharField(required=False, help_text="Which of several events it is about.")
 
 
 class OutcomeSerializer(serializers.Serializer[Any]):
@@ -125,8 +129,8 @@ class EventSerializer(serializers.ModelSerializer[Event]):
     class Meta:
         model = Event
         fields = [
-            "id", "source", "type", "customer", "timestamp", "received_at", "late", "properties",
-            "charges",
+            "id", "source", "type", "customer", "timestamp", "received_at", "late",
+            "authorization", "properties", "charges",
         ]  # fmt: skip
 
     def get_properties(self, event: Event) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Tables of everything that is written because of an event."""
 
 from metering.models.alerts import AlertFiring, SpendAlert
+from metering.models.authorizations import Authorization, CapReservation, Ending
 from metering.models.backtests import (
     UNFINISHED,
     BacktestResult,
@@ -17,14 +18,17 @@ __all__ = [
     "UNFINISHED",
     "Adjustment",
     "AlertFiring",
+    "Authorization",
     "BacktestResult",
     "BacktestRun",
     "BacktestState",
     "BillingPeriod",
     "CapCounter",
     "CapOwner",
+    "CapReservation",
     "DeadLetter",
     "DistinctValue",
+    "Ending",
     "Event",
     "EventVoid",
     "PeriodCharge",

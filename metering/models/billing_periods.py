@@ -110,7 +110,7 @@ def _totals_stay_open(operation: pgtrigger.Operation, *, name: str, over: str) -
                 USING ERRCODE = 'integrity_constraint_violation';
         END IF;
         RETURN NULL;
-        """,
+        """,  # noqa: S608
     )
 
 

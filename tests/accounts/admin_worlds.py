@@ -14,6 +14,7 @@ from tests.factories import (
     AlertFiringFactory,
     ApiKeyFactory,
     AssetFactory,
+    AuthorizationFactory,
     BacktestRunFactory,
     BillingPeriodFactory,
     CostRateFactory,
@@ -123,6 +124,7 @@ class Company:
                 detail=self.marker,
             ),
             invoice,
+            AuthorizationFactory.create(customer=self.customer, quote={self.marker: "1"}),
             BacktestRunFactory.create(plan_version=self.draft, error=self.marker),
         )
 

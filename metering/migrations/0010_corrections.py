@@ -17,7 +17,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0006_grants_can_be_voided'),
-        ('metering', '0008_uncollected'),
+        ('metering', '0009_authorizations'),
         ('pricing', '0006_costs'),
     ]
 
