@@ -30,6 +30,13 @@ class EventQuerySet(models.QuerySet["Event"]):
             )
         )
 
+    def with_voids(self) -> "EventQuerySet":
+        """Each with `voided_at`: when it was taken back, or None."""
+        voids = EventVoid.objects.filter(
+            organization=models.OuterRef("organization"), event_key=models.OuterRef("key")
+        )
+        return self.annotate(voided_at=models.Subquery(voids.values("voided_at")[:1]))
+
     def standing(self) -> "EventQuerySet":
         """Only events that were not voided."""
         return self.filter(~self._voids())
