@@ -39,7 +39,7 @@ INSERT INTO metering_eventvoid (
     organization_id, id, event_key, customer_id, voided_at, reason, effects
 )
 SELECT organization_id, gen_random_uuid(), key, customer_id, now(), '', '[]'
-FROM metering_event LIMIT 1
+FROM metering_event
 """
 BREAKS = [
     (
