@@ -132,7 +132,7 @@ def writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
                 *({"event": fast_minutes(video, **{name: MARK})} for name in fast_minutes(video)),
             ],
         ),
-        "dead-letters/replay": ("POST", [MARK, {"reason": [MARK]}, {"limit": MARK}]),
+        "dead-letters/replay": ("POST", [[MARK], {"reason": [MARK]}, {"limit": MARK}]),
         f"{customer}/alerts": ("POST", [MARK, {"asset": MARK, "threshold": "1"}]),
         **catalogue_writes(customer, plan),
     }
