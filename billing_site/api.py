@@ -8,6 +8,8 @@ from metering.api import alerts as alerts_api
 from metering.api import authorizations as authorizations_api
 from metering.api import backtests as backtests_api
 from metering.api import caps as caps_api
+from metering.api import corrections as corrections_api
+from metering.api import dead_letters as letters_api
 from metering.api import events as events_api
 from metering.api import margins as margins_api
 from metering.api import overrides as overrides_api
@@ -22,6 +24,10 @@ app_name = "api"
 
 urlpatterns = [
     path("events", events_api.events, name="events"),
+    # An event's id may be a path, so these come before the event, and show it when they are read.
+    path("events/void", corrections_api.event_voids, name="void-events"),
+    path("events/<path:external_id>/void", corrections_api.event_void, name="void-event"),
+    path("events/<path:external_id>/replace", corrections_api.event_replacement, name="replace"),
     path("events/<path:external_id>", events_api.event_detail, name="event"),
     path("quotes", quotes_api.quotes, name="quotes"),
     path("authorizations", authorizations_api.authorization_list, name="authorizations"),
@@ -90,5 +96,11 @@ urlpatterns = [
         name="backtest-customers",
     ),
     path("margins", margins_api.margin_report, name="margins"),
-    path("dead-letters", alerts_api.dead_letter_list, name="dead-letters"),
+    path("dead-letters", letters_api.dead_letter_list, name="dead-letters"),
+    path("dead-letters/replay", letters_api.dead_letters_replay, name="replay-dead-letters"),
+    path(
+        "dead-letters/<uuid:letter_id>/replay",
+        letters_api.dead_letter_replay,
+        name="replay-dead-letter",
+    ),
 ]

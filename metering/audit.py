@@ -1,7 +1,8 @@
 """The audit of usage: what events cost, computed again, against the books and the totals."""
 
 from accounts.checks import Check
-from metering import authorization_audit
+from metering import authorization_audit, correction_audit
+from metering.correction_audit import RERATED
 
 # What counts the rows each check looks at, by organization.
 COUNTS = {
@@ -10,6 +11,7 @@ COUNTS = {
     "usage totals": "SELECT organization_id, count(*) FROM metering_usagetotal GROUP BY 1",
     "alert firings": "SELECT organization_id, count(*) FROM metering_alertfiring GROUP BY 1",
     **authorization_audit.COUNTS,
+    **correction_audit.COUNTS,
 }
 
 CHECKS = (
@@ -27,7 +29,8 @@ CHECKS = (
     ),
     Check(
         "an event or a closed period has taken what it cost, less what credit did not pay",
-        """
+        # Or a void, of what became dearer by it.
+        f"""
         SELECT organization_id, format('event or period %s', key),
             format('rated %s, taken %s, from an account in the same asset', rated.due, taken.total),
             customer_id
@@ -47,6 +50,12 @@ CHECKS = (
             JOIN metering_billingperiod period ON period.id = charge.period_id
             JOIN pricing_price price ON price.id = charge.price_id
             GROUP BY 1, 2, 3, 4
+            UNION ALL
+            SELECT rerated.organization_id, rerated.void_id, rerated.customer_id, price.asset_id,
+                sum(greatest(rerated.paid, 0))
+            FROM ({RERATED}) rerated
+            JOIN pricing_price price ON price.id = rerated.price_id
+            GROUP BY 1, 2, 3, 4
         ) rated
         FULL JOIN (
             SELECT entry.organization_id, entry.reference AS key, account.customer_id,
@@ -62,7 +71,7 @@ CHECKS = (
             GROUP BY 1, 2, 3, 4
         ) taken USING (organization_id, key, customer_id, asset_id)
         WHERE coalesce(rated.due, 0) <> coalesce(taken.total, 0)
-        """,
+        """,  # noqa: S608
         over="rated events",
     ),
     Check(
@@ -144,7 +153,7 @@ CHECKS = (
         over="events",
     ),
     Check(
-        "a usage total is the sum of its rated events",
+        "a usage total is the sum of its rated events and of what voids have changed",
         """
         SELECT organization_id, format('period %s price %s cell %s', period_id, price_id, cell),
             format('%s for %s, overage %s, %s events; rated %s for %s, overage %s, %s events',
@@ -157,16 +166,25 @@ CHECKS = (
             (SELECT customer_id FROM metering_billingperiod WHERE id = period_id)
         FROM metering_usagetotal total
         FULL JOIN (
-            SELECT rated.organization_id, event.period_id, rated.price_id, rated.cell,
-                sum(rated.quantity) AS quantity, sum(rated.amount) AS amount,
-                sum(rated.overage) AS overage, sum(rated.uncollected) AS uncollected,
-                count(*) AS events,
-                sum(coalesce((rated.working ->> 'billable')::numeric, rated.quantity)) AS billable,
-                sum(coalesce((rated.working ->> 'metered')::numeric, rated.amount))
-                    AS metered_amount
-            FROM metering_ratedevent rated
-            JOIN metering_event event
-                ON event.organization_id = rated.organization_id AND event.key = rated.event_key
+            SELECT organization_id, period_id, price_id, cell,
+                sum(quantity) AS quantity, sum(amount) AS amount, sum(overage) AS overage,
+                sum(uncollected) AS uncollected, sum(events) AS events,
+                sum(billable) AS billable, sum(metered_amount) AS metered_amount
+            FROM (
+                SELECT rated.organization_id, event.period_id, rated.price_id, rated.cell,
+                    rated.quantity, rated.amount, rated.overage, rated.uncollected, 1 AS events,
+                    coalesce((rated.working ->> 'billable')::numeric, rated.quantity) AS billable,
+                    coalesce((rated.working ->> 'metered')::numeric, rated.amount)
+                        AS metered_amount
+                FROM metering_ratedevent rated
+                JOIN metering_event event
+                    ON event.organization_id = rated.organization_id
+                    AND event.key = rated.event_key
+                UNION ALL
+                SELECT organization_id, period_id, price_id, cell, quantity, amount, overage,
+                    uncollected, events, billable, metered_amount
+                FROM metering_adjustment WHERE NOT is_after_invoice
+            ) moved
             GROUP BY 1, 2, 3, 4
         ) rated USING (organization_id, period_id, price_id, cell)
         WHERE (total.quantity, total.billable, total.metered_amount, total.amount, total.overage,
@@ -178,14 +196,14 @@ CHECKS = (
     ),
     Check(
         "a grant limited to some meters pays for no other",
-        """
+        f"""
         SELECT entry.organization_id, format('grant %s', credit.id),
             format('for %s paid %s of event %s, which used %s of them',
                 credit.meters, -entry.amount, entry.reference, coalesce(rated.amount, 0)),
             (SELECT customer_id FROM accounts_creditaccount WHERE id = entry.account_id)
         FROM accounts_ledgerentry entry
         JOIN accounts_creditgrant credit
-            ON credit.id = entry.grant_id AND credit.meters <> '{}'
+            ON credit.id = entry.grant_id AND credit.meters <> '{{}}'
         LEFT JOIN LATERAL (
             SELECT sum(rated.amount) AS amount
             FROM metering_ratedevent rated
@@ -204,15 +222,25 @@ CHECKS = (
                 AND charge.period_id = entry.reference
                 AND meter.code = ANY(credit.meters)
         ) closed ON true
+        LEFT JOIN LATERAL (
+            SELECT sum(greatest(rerated.paid, 0)) AS amount
+            FROM ({RERATED}) rerated
+            JOIN pricing_price price ON price.id = rerated.price_id
+            JOIN pricing_meter meter ON meter.id = price.meter_id
+            WHERE rerated.organization_id = entry.organization_id
+                AND rerated.void_id = entry.reference
+                AND meter.code = ANY(credit.meters)
+        ) voided ON true
         WHERE entry.kind = 'usage'
             AND -entry.amount > coalesce(rated.amount, 0) + coalesce(closed.amount, 0)
+                + coalesce(voided.amount, 0)
             -- What a hold had reserved there was reserved for one of the grant's meters.
             AND NOT EXISTS (
                 SELECT FROM accounts_hold hold
                 WHERE hold.organization_id = entry.organization_id
                     AND hold.account_id = entry.account_id AND hold.reference = entry.reference
             )
-        """,
+        """,  # noqa: S608
         over="ledger entries",
     ),
     Check(
@@ -236,4 +264,5 @@ CHECKS = (
         is_light=True,
     ),
     *authorization_audit.CHECKS,
+    *correction_audit.CHECKS,
 )

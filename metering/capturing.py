@@ -94,7 +94,7 @@ class Captures:
         """
         permit = subscriber.permit_done(draft, rated)
         shortfall = subscriber.plan.shortfall_policy
-        paid = Paid()
+        paid = Paid(counted=permit.counted if subscriber.caps is not None else ())
         for asset_id, charged in permit.charged.items():
             book, parts = subscriber.books[asset_id], permit.parts[asset_id]
             held = holds_in([book], authorization_id)

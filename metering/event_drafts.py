@@ -21,7 +21,9 @@ PROPERTIES_BYTES_MAX = 64 * 1024
 UNKNOWN_FIELDS_NAMED = 20
 FUTURE_TOLERANCE = dt.timedelta(hours=1)
 
-_FIELDS = {"id", "type", "customer", "timestamp", "properties", "source", "authorization"}
+_FIELDS = {
+    "id", "type", "customer", "timestamp", "properties", "source", "authorization", "backfill",
+}  # fmt: skip
 # Halves of a character count as well: alone they cannot be encoded, let alone stored.
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -38,7 +40,8 @@ class FieldError(NamedTuple):
 class EventDraft:
     """One event as sent; `occurred_at` is None when the integrator left the time to us.
 
-    `authorization` is what its work was authorized by, when it was.
+    `authorization` is what its work was authorized by, when it was; `is_backfill` says that it
+    reports old usage on purpose.
     """
 
     key: uuid.UUID
@@ -50,6 +53,7 @@ class EventDraft:
     properties: Mapping[str, Any]
     payload_hash: bytes
     authorization: uuid.UUID | None = None
+    is_backfill: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +88,7 @@ def parse(raw: object, *, at: dt.datetime) -> EventDraft | InvalidDraft:
     occurred_at = _timestamp(raw.get("timestamp"), errors, at=at)
     properties = _properties(raw.get("properties"), errors)
     authorization = _authorization(raw.get("authorization"), errors)
+    is_backfill = _backfill(raw, errors)
     if errors:
         return InvalidDraft(external_id=external_id or None, errors=tuple(errors))
     return EventDraft(
@@ -98,8 +103,10 @@ def parse(raw: object, *, at: dt.datetime) -> EventDraft | InvalidDraft:
             external_id, source, event_type, customer, occurred_at, properties,
             # Only when there is one, so that other events keep the hashes they were stored with.
             *([{"authorization": str(authorization)}] if authorization is not None else []),
+            *([{"backfill": True}] if is_backfill else []),
         ),
         authorization=authorization,
+        is_backfill=is_backfill,
     )  # fmt: skip
 
 
@@ -185,6 +192,16 @@ def _properties(value: object, errors: list[FieldError]) -> Mapping[str, Any]:
     if len(exact_json.encode(value)) > PROPERTIES_BYTES_MAX:
         errors.append(FieldError("properties", "must not be larger than 64 KiB"))
     return value
+
+
+def _backfill(raw: Mapping[str, Any], errors: list[FieldError]) -> bool:
+    value = raw.get("backfill")
+    if value is not None and not isinstance(value, bool):
+        errors.append(FieldError("backfill", "must be true or false"))
+        return False
+    if value and raw.get("timestamp") is None:
+        errors.append(FieldError("timestamp", "is required of a backfill: when was it used?"))
+    return bool(value)
 
 
 def _authorization(value: object, errors: list[FieldError]) -> uuid.UUID | None:

@@ -8,8 +8,9 @@ one that is refused does not touch its neighbours.
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from django.db import IntegrityError, OperationalError
 
@@ -47,7 +48,8 @@ def record_events(
     valid = [draft for draft in drafts if isinstance(draft, EventDraft)]
     done = Recorded(outcomes=[])
     if valid:
-        done = _with_retries(_Recording(organization_id, valid, at=at))
+        recording = _Recording(organization_id, valid, at=at)
+        done = retried(partial(_run, recording))
     recorded = iter(done.outcomes)
     return Recorded(
         outcomes=[
@@ -56,6 +58,16 @@ def record_events(
         ],
         firings=done.firings,
     )
+
+
+def record_now(
+    *, organization_id: uuid.UUID, drafts: Sequence[EventDraft], at: dt.datetime
+) -> Recorded:
+    """Record valid events in one transaction, which may be part of the caller's.
+
+    Raises what a concurrent transaction makes fail; see `retried`.
+    """
+    return _run(_Recording(organization_id, drafts, at=at))
 
 
 def capture_events(
@@ -76,15 +88,19 @@ def capture_events(
         at=at,
         ending=authorization if final else None,
     )
-    return _with_retries(recording)
+    return retried(partial(_run, recording))
 
 
-def _with_retries(recording: "_Recording") -> Recorded:
+def _run(recording: "_Recording") -> Recorded:
+    with tenancy.transaction_for(recording.organization_id):
+        return recording.run()
+
+
+def retried[Done](work: Callable[[], Done]) -> Done:
     """Retry what a concurrent transaction made fail: then its events are known and answered so."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with tenancy.transaction_for(recording.organization_id):
-                return recording.run()
+            return work()
         except (IntegrityError, OperationalError) as error:
             if attempt == ATTEMPTS or not _is_race(error):
                 raise
@@ -224,6 +240,7 @@ class _Recording:
                 charges=paid.charges,
                 cost=self.costs.cost_of(draft.type, draft.properties, occurred_at=occurred_at),
                 authorization_id=draft.authorization,
+                counted=paid.counted,
             )
         )
         self.known[draft.key] = _Known(payload_hash=draft.payload_hash, charges=paid.charges)
@@ -265,6 +282,8 @@ class _Recording:
             occurred_at=draft.occurred_at or self.at,
             received_at=self.at,
             properties=draft.properties,
+            is_backfill=draft.is_backfill,
+            payload_hash=draft.payload_hash,
             reason=error.reason,
             detail=error.detail,
         )

@@ -31,8 +31,12 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """What paying for one event came to; `overages` and `uncollected` by price id."""
+    """What paying for one event came to; `overages` and `uncollected` by price id.
 
+    `counted` is what it has added to spend caps.
+    """
+
+    counted: Sequence[Counted] = ()
     charges: list[dict[str, str]] = field(default_factory=list)
     overages: dict[uuid.UUID, Decimal] = field(default_factory=dict)
     uncollected: dict[uuid.UUID, Decimal] = field(default_factory=dict)

@@ -108,13 +108,19 @@ WITH event AS (
     UNION ALL
     SELECT key FROM metering_event
     WHERE organization_id = %(organization)s AND period_id = %(period)s AND is_late
-), added AS (
-    SELECT price_id, cell, sum(quantity) AS quantity, sum(amount) AS amount,
-        sum(overage) AS overage, sum(uncollected) AS uncollected, count(*) AS events
+), moved AS (
+    SELECT price_id, cell, quantity, amount, overage, uncollected, 1 AS events
     FROM event
     JOIN metering_ratedevent rated
         ON rated.organization_id = %(organization)s AND rated.event_key = event.key
-    GROUP BY price_id, cell
+    UNION ALL
+    SELECT price_id, cell, quantity, amount, overage, uncollected, events
+    FROM metering_adjustment
+    WHERE organization_id = %(organization)s AND period_id = %(period)s AND NOT is_after_invoice
+), added AS (
+    SELECT price_id, cell, sum(quantity) AS quantity, sum(amount) AS amount,
+        sum(overage) AS overage, sum(uncollected) AS uncollected, sum(events) AS events
+    FROM moved GROUP BY price_id, cell
 ), total AS (
     SELECT * FROM metering_usagetotal
     WHERE organization_id = %(organization)s AND period_id = %(period)s

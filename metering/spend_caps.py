@@ -156,6 +156,11 @@ def window_start(
     return first.astimezone(dt.UTC)
 
 
+def _passes_by(window: Window, starts_at: dt.datetime, occurred_at: dt.datetime) -> bool:
+    """Whether usage of `occurred_at` is older than what a window of this kind looks at."""
+    return window in (Window.HOUR, Window.DAY, Window.MONTH) and occurred_at < starts_at
+
+
 @dataclass(slots=True, kw_only=True)
 class CapBook:
     """The caps of one customer with what their windows hold; `touched` are those used more."""
@@ -175,11 +180,17 @@ class CapBook:
         return CounterKey(cap.id, bucket, start)
 
     def check(
-        self, properties: Mapping[str, object], uses: Sequence[Use]
+        self,
+        properties: Mapping[str, object],
+        uses: Sequence[Use],
+        *,
+        backfilled: dt.datetime | None = None,
     ) -> tuple[list[Counted], list[CapRefusal]]:
         """Return what an event adds to which counts, and the caps without room for it.
 
-        The tightest refusal comes first. Nothing is counted yet.
+        The tightest refusal comes first. Nothing is counted yet. Old usage, `backfilled` to when
+        it occurred, takes no room in an hour, a day or a month that began after it; the billing
+        period it is charged in counts it like any other.
         """
         adds, refusals = [], []
         for cap in self.caps:
@@ -188,6 +199,8 @@ class CapBook:
                 continue
             needed = cap.counted(uses)
             key = self.key_of(cap, bucket)
+            if backfilled is not None and _passes_by(cap.window, key.window_starts_at, backfilled):
+                continue
             before = ZERO if cap.window is Window.REQUEST else self._total(key)
             if needed and before + needed > cap.limit:
                 left = max(cap.limit - before, ZERO)

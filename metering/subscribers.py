@@ -96,7 +96,9 @@ class Subscriber:
             Use(price.asset_id, price.compiled.meter.code, each.quantity, each.amount)
             for price, each in rated
         ]
-        counted, refused = self.caps.check(draft.properties, uses)
+        counted, refused = self.caps.check(
+            draft.properties, uses, backfilled=draft.occurred_at if draft.is_backfill else None
+        )
         return counted, [
             refusals.of_cap(
                 each, asset=codes.get(each.cap.asset_id, "") if each.cap.asset_id else ""
@@ -137,7 +139,7 @@ class Subscriber:
 
     def pay(self, permit: Permit, *, reference: uuid.UUID, at: dt.datetime) -> Paid:
         """Debit each asset a permitted event is charged in, and count it towards its caps."""
-        paid = Paid()
+        paid = Paid(counted=permit.counted)
         for asset_id, charged in permit.charged.items():
             debit = self.books[asset_id].debit(
                 parts=permit.parts[asset_id],

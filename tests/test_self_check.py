@@ -33,6 +33,13 @@ UPDATE accounts_ledgerentry SET {change} WHERE account_version =
 """
 
 # What is promised, and a statement that breaks it.
+VOIDED_BY_HAND = """
+INSERT INTO metering_eventvoid (
+    organization_id, id, event_key, customer_id, voided_at, reason, effects
+)
+SELECT organization_id, gen_random_uuid(), key, customer_id, now(), '', '[]'
+FROM metering_event
+"""
 BREAKS = [
     (
         "the entries of an account are numbered from 1 without a gap",
@@ -135,7 +142,7 @@ BREAKS = [
         "UPDATE metering_event SET customer_id = gen_random_uuid()",
     ),
     (
-        "a usage total is the sum of its rated events",
+        "a usage total is the sum of its rated events and of what voids have changed",
         "UPDATE metering_usagetotal SET events = events + 1",
     ),
     (
@@ -170,6 +177,35 @@ BREAKS = [
     (
         "an alert fired at an entry that crossed its threshold",
         "UPDATE metering_alertfiring SET epoch = epoch - 1",
+    ),
+    ("a voided event has given back what it took", VOIDED_BY_HAND),
+    ("a void takes its event out of each total that counted it", VOIDED_BY_HAND),
+    (
+        "what a void made cheaper came back as credit, unless nobody had paid it",
+        VOIDED_BY_HAND
+        + """;
+        INSERT INTO metering_adjustment (
+            organization_id, id, void_id, period_id, price_id, kind, cell, is_after_invoice,
+            events, quantity, billable, metered_amount, amount, overage, uncollected
+        )
+        SELECT void.organization_id, gen_random_uuid(), void.id, event.period_id, rated.price_id,
+            '', rated.cell, true, -1, 0, 0, 0, -100, 0, 0
+        FROM metering_eventvoid void
+        JOIN metering_event event ON event.key = void.event_key
+        JOIN metering_ratedevent rated ON rated.event_key = void.event_key
+        """,
+    ),
+    (
+        "a spend cap has counted every event that stands",
+        """
+        UPDATE metering_event SET counted = jsonb_build_array(jsonb_build_object(
+            'cap', gen_random_uuid(), 'bucket', '', 'window_starts_at', now(), 'amount', '1'
+        ))
+        """,
+    ),
+    (
+        "a unique count is as large as the values it has met",
+        "UPDATE pricing_meter SET aggregation = 'unique_count'",
     ),
     (
         "invoice numbers run from 1 to the counter without a gap",

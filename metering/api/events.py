@@ -80,7 +80,11 @@ type ParseEvent = Callable[..., event_drafts.EventDraft | event_drafts.InvalidDr
     methods=["GET"],
     operation_id="events_list",
     summary="List a customer's events, newest first",
-    parameters=[OpenApiParameter("customer", str, required=True)],
+    parameters=[
+        OpenApiParameter("customer", str, required=True),
+        OpenApiParameter("voided", bool, description="Only events that were voided, or were not."),
+        OpenApiParameter("backfill", bool, description="Only backfilled events, or no such."),
+    ],
     responses=EventSerializer(many=True),
 )
 @pagination.documented
@@ -102,6 +106,11 @@ def events(request: Request) -> Response:
 
 def _record_one(organization: Organization, raw: object) -> Response:
     [outcome] = _record(organization, [raw], event_drafts.parse)
+    return answer(outcome)
+
+
+def answer(outcome: Outcome) -> Response:
+    """Answer a request that was about one event: with what was recorded, or a problem."""
     if outcome.status not in ACCEPTED:
         return _refusal(outcome)
     return Response(
@@ -212,8 +221,25 @@ def _list_events(request: Request) -> Response:
         )
     customer = customer_or_404(request, external_id)
     stored = Event.objects.filter(organization=organization_of(request), customer=customer)
+    voided, backfill = _flag(request, "voided"), _flag(request, "backfill")
+    if voided is not None:
+        stored = stored.voided() if voided else stored.standing()
+    if backfill is not None:
+        stored = stored.filter(is_backfill=backfill)
     order = pagination.Order("occurred_at", "key")
-    return pagination.page(request, stored.select_related("customer"), EventSerializer, order=order)
+    rows = stored.with_voids().select_related("customer")
+    return pagination.page(request, rows, EventSerializer, order=order)
+
+
+def _flag(request: Request, name: str) -> bool | None:
+    """Return a query parameter that is true or false. Raises Problem."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if text not in ("true", "false"):
+        errors = [(name, "must be true or false")]
+        raise Problem(422, "invalid", "The list cannot be filtered so.", errors=errors)
+    return text == "true"
 
 
 @extend_schema(
@@ -230,7 +256,7 @@ def event_detail(request: Request, external_id: str) -> Response:
     source = request.query_params.get("source", "")
     key = event_drafts.event_key(source=source, external_id=external_id)
     stored = Event.objects.filter(organization=organization, key=key)
-    event = stored.select_related("customer", "cost_asset").first()
+    event = stored.with_voids().select_related("customer", "cost_asset").first()
     if event is None:
         raise Problem(404, "not_found", "There is no event with this id.")
     rated = RatedEvent.objects.filter(organization=organization, event_key=key)

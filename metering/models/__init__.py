@@ -10,11 +10,13 @@ from metering.models.backtests import (
 )
 from metering.models.billing_periods import BillingPeriod, UsageTotal
 from metering.models.caps import CapCounter, CapOwner, SpendCap
+from metering.models.corrections import Adjustment, EventVoid
 from metering.models.events import DeadLetter, Event, RatedEvent
 from metering.models.period_charges import DistinctValue, PeriodCharge
 
 __all__ = [
     "UNFINISHED",
+    "Adjustment",
     "AlertFiring",
     "Authorization",
     "BacktestResult",
@@ -28,6 +30,7 @@ __all__ = [
     "DistinctValue",
     "Ending",
     "Event",
+    "EventVoid",
     "PeriodCharge",
     "RatedEvent",
     "SpendAlert",

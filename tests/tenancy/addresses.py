@@ -15,7 +15,7 @@ from django.utils.http import urlsafe_base64_encode
 
 from accounts.models import Customer, Parking
 from invoicing.models import Invoice
-from metering.models import Authorization, BacktestRun, SpendCap
+from metering.models import Authorization, BacktestRun, DeadLetter, SpendCap
 from pricing.models import CostRate, Plan, PlanVersion
 from tests.tenancy.neighbours import (
     OWN_CUSTOMER,
@@ -34,6 +34,7 @@ _ROWS: dict[str, type[models.Model]] = {
     "customer_id": Customer,
     "invoice_id": Invoice,
     "parking_id": Parking,
+    "letter_id": DeadLetter,
     "plan_id": Plan,
     "rate_id": CostRate,
     "version_id": PlanVersion,

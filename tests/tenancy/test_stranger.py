@@ -57,6 +57,15 @@ BODIES: dict[str, dict[str, Any]] = {
     },
     "authorization-extend": {"expires_in": 600},
     "authorization-report": {"amounts": {"USD": "1"}},
+    "void-events": {"ids": [OWN_EVENT]},
+    "replace": {
+        "event": {
+            "id": "new",
+            "type": "video.rendered",
+            "customer": OWN_CUSTOMER,
+            "properties": {"minutes": "1", "speed": "fast"},
+        }
+    },
     "backtests": {"plan": OWN_PLAN, "from": "2025-01-01T00:00:00Z", "customers": [OWN_CUSTOMER]},
     "customers": {"external_id": SHARED_CUSTOMER, "name": "stolen"},
     "customer": {"name": "stolen"},
