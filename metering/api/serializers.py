@@ -11,7 +11,6 @@ from accounts.money import to_wire
 from accounts.serializers import AmountField, StrictSerializer, TextField
 from metering import explanations
 from metering.models import (
-    AlertFiring,
     CapOwner,
     DeadLetter,
     Event,
@@ -251,16 +250,6 @@ class AlertCreation(StrictSerializer):
 
     asset = TextField(max_length=32)
     threshold = AmountField()
-
-
-class FiringSerializer(serializers.ModelSerializer[AlertFiring]):
-    """One crossing."""
-
-    balance = AmountField()
-
-    class Meta:
-        model = AlertFiring
-        fields = ["id", "alert", "epoch", "balance", "fired_at", "delivered_at"]
 
 
 class CapCreation(StrictSerializer):
