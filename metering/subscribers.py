@@ -47,10 +47,11 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """What paying for one event came to; `overages` by price id."""
+    """What paying for one event came to; `overages` and `uncollected` by price id."""
 
     charges: list[dict[str, str]] = field(default_factory=list)
     overages: dict[uuid.UUID, Decimal] = field(default_factory=dict)
+    uncollected: dict[uuid.UUID, Decimal] = field(default_factory=dict)
 
 
 class Permit(NamedTuple):
@@ -170,6 +171,7 @@ class Subscriber:
             )
             prices = [price.price_id for price, _ in charged]
             paid.overages.update(zip(prices, debit.overage, strict=True))
+            paid.uncollected.update(zip(prices, debit.uncollected, strict=True))
             paid.charges.append(outcomes.charge(charged, debit))
         if self.caps is not None:
             self.caps.use(permit.counted)

@@ -50,6 +50,11 @@ class ChargeSerializer(serializers.Serializer[Any]):
     overage = AmountField(help_text="The part no credit paid; it will be invoiced.")
     balance = AmountField()
     available = AmountField()
+    uncollected = AmountField(
+        required=False,
+        help_text="The part that nobody pays: of work that was captured from an authorization and "
+        "came to more than the customer had. Only there when it is not 0.",
+    )
 
 
 def charges_as_answered(charges: Sequence[dict[str, str]]) -> list[dict[str, str]]:
@@ -57,8 +62,8 @@ def charges_as_answered(charges: Sequence[dict[str, str]]) -> list[dict[str, str
 
     So an answer read back is the first answer, byte for byte.
     """
-    fields = ("asset", "amount", "overage", "balance", "available")
-    return [{name: charge[name] for name in fields} for charge in charges]
+    fields = ("asset", "amount", "overage", "balance", "available", "uncollected")
+    return [{name: charge[name] for name in fields if name in charge} for charge in charges]
 
 
 class RefusalReasonSerializer(serializers.Serializer[Any]):
@@ -85,6 +90,7 @@ class OutcomeSerializer(serializers.Serializer[Any]):
     overage = AmountField(required=False)
     balance = AmountField(required=False)
     available = AmountField(required=False)
+    uncollected = AmountField(required=False)
     charges = ChargeSerializer(many=True, required=False)
     reason = serializers.CharField(required=False)
     detail = serializers.CharField(required=False)
@@ -163,6 +169,7 @@ class RatedSerializer(serializers.Serializer[Any]):
     quantity = AmountField()
     amount = AmountField()
     overage = AmountField()
+    uncollected = AmountField()
     working = serializers.DictField(help_text="Where the period stood before the event.")
     steps = serializers.SerializerMethodField(help_text="The amount, tier by tier.")
 
