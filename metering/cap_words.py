@@ -23,6 +23,12 @@ def amount(cap: SpendCap, value: Decimal) -> str:
     return f"{money.to_display(value, scale=0)} {cap.meter}"
 
 
+def used(cap: SpendCap, value: Decimal) -> str:
+    """Write how much of the limit is used, for example `18.12 of 50.00 USD used`."""
+    scale = cap.asset.scale if cap.asset is not None else 0
+    return f"{money.to_display(value, scale=scale)} of {amount(cap, cap.limit)} used"
+
+
 def limit(cap: SpendCap) -> str:
     """Write the limit, for example `50.00 USD a day`."""
     return f"{amount(cap, cap.limit)} {SPANS[Window(cap.window)]}"

@@ -46,6 +46,11 @@ class PriceWorking:
     is_due_at_close: bool
     steps: Sequence[Step]
 
+    @property
+    def has_flat_amounts(self) -> bool:
+        """Whether a step has an amount beside its rate."""
+        return any(step.flat_amount for step in self.steps)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
@@ -117,7 +122,7 @@ def explain_event(
         entries=entries,
         counted=_counted(event),
         authorization=event.authorization,
-        voided=_voided(event),
+        voided=voids_of(organization_id, [key]).get(key),
     )
 
 
@@ -228,11 +233,15 @@ def _counted(event: Event) -> list[CountedByCap]:
     ]
 
 
-def _voided(event: Event) -> Voided | None:
+def voids_of(organization_id: uuid.UUID, keys: Collection[uuid.UUID]) -> dict[uuid.UUID, Voided]:
+    """Return which of these events were taken back, by key."""
     voids: Any = apps.all_models["metering"].get("eventvoid")
-    if voids is None:
-        return None
-    row = voids.objects.filter(organization=event.organization_id, event_key=event.key).first()
-    if row is None:
-        return None
-    return Voided(at=row.voided_at, reason=row.reason, replacement_key=row.replacement_key)
+    if voids is None or not keys:
+        return {}
+    rows = voids.objects.filter(organization=organization_id, event_key__in=keys)
+    return {
+        row.event_key: Voided(
+            at=row.voided_at, reason=row.reason, replacement_key=row.replacement_key
+        )
+        for row in rows
+    }

@@ -19,7 +19,14 @@ from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from accounts import tenancy
-from accounts.models import Customer, Membership, Organization, PortalMembership, User
+from accounts.models import (
+    EDITING_ROLES,
+    Customer,
+    Membership,
+    Organization,
+    PortalMembership,
+    User,
+)
 
 
 class PageRequest(HttpRequest):
@@ -83,6 +90,18 @@ def find_customer(user: User, *, customer_id: uuid.UUID) -> tuple[Customer, bool
     if customer is None:
         raise Http404
     return customer, user.is_superuser or customer.is_member
+
+
+def may_change(user: User, customer: Customer, *, is_operator: bool) -> bool:
+    """Whether `user`, who may see the customer's page, may set limits and stop usage there.
+
+    The customer's own people may; from the seller's side those who may edit, not analysts.
+    """
+    if user.is_superuser or not is_operator:
+        return True
+    return Membership.objects.filter(
+        organization=customer.organization_id, user=user, role__in=EDITING_ROLES
+    ).exists()
 
 
 def destinations(user: User) -> list[Destination]:
