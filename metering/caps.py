@@ -80,7 +80,7 @@ class CapUse:
     @property
     def percent(self) -> int:
         """How much of the limit is used, 0 to 100."""
-        return int(min(self.used * 100 / self.limit, 100)) if self.limit else 100
+        return min(int(self.used * 100 / self.limit), 100) if self.limit else 100
 
     @property
     def left(self) -> Decimal:

@@ -45,11 +45,6 @@ class Charge:
     balance: Decimal
     uncollected: Decimal = ZERO
 
-    @property
-    def paid(self) -> Decimal:
-        """What was taken from the balance."""
-        return self.amount - self.overage - self.uncollected
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventLine:
@@ -108,7 +103,7 @@ def list_events(
     )
     keys = [event.key for event in events]
     rated = _rated_events(customer.organization_id, keys)
-    voided = explanations.voids_of(customer.organization_id, keys)
+    voided = explanations.voids_of(keys, organization_id=customer.organization_id)
     return [
         _event_line(event, rated.get(event.key, []), is_voided=event.key in voided)
         for event in events
@@ -154,11 +149,11 @@ def _event_line(event: Event, rated: Sequence[RatedEvent], *, is_voided: bool) -
         is_late=event.is_late,
         is_voided=is_voided,
         quantities=[Quantity(meter=str(row.price.meter), quantity=row.quantity) for row in rated],
-        charges=charges_of(event, rated),
+        charges=charges_of(event, rated=rated),
     )
 
 
-def charges_of(event: Event, rated: Iterable[RatedEvent]) -> list[Charge]:
+def charges_of(event: Event, *, rated: Iterable[RatedEvent]) -> list[Charge]:
     """Return what an event was charged in each asset; `rated` are its rows, with their prices."""
     scales = {row.price.asset.code: row.price.asset.scale for row in rated}
     return [

@@ -122,7 +122,7 @@ def explain_event(
         entries=entries,
         counted=_counted(event),
         authorization=event.authorization,
-        voided=voids_of(organization_id, [key]).get(key),
+        voided=voids_of([key], organization_id=organization_id).get(key),
     )
 
 
@@ -233,7 +233,7 @@ def _counted(event: Event) -> list[CountedByCap]:
     ]
 
 
-def voids_of(organization_id: uuid.UUID, keys: Collection[uuid.UUID]) -> dict[uuid.UUID, Voided]:
+def voids_of(keys: Collection[uuid.UUID], *, organization_id: uuid.UUID) -> dict[uuid.UUID, Voided]:
     """Return which of these events were taken back, by key."""
     voids: Any = apps.all_models["metering"].get("eventvoid")
     if voids is None or not keys:

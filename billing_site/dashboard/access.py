@@ -13,7 +13,7 @@ from typing import Concatenate
 
 from django.contrib.auth.views import redirect_to_login
 from django.db.models import Exists, OuterRef, Q
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
@@ -46,7 +46,7 @@ class Destination:
 
 
 def sign_in_required[**P](
-    view: Callable[Concatenate[PageRequest, P], HttpResponse],
+    view: Callable[Concatenate[PageRequest, P], HttpResponseBase],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
     """Send people who are not signed in to the login page, also from a fragment that polls."""
 

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from zoneinfo import ZoneInfo
@@ -104,7 +104,8 @@ def _text(value: object) -> str:
 def _cost(event: Event) -> VendorCost | None:
     if event.cost_asset is None or event.cost_amount is None:
         return None
-    parts = [(meter, Decimal(part)) for meter, part in event.cost_parts.items()]
+    noted: Mapping[str, str] = event.cost_parts or {}
+    parts = [(meter, Decimal(part)) for meter, part in noted.items()]
     return VendorCost(asset=event.cost_asset, amount=event.cost_amount, parts=parts)
 
 
@@ -124,7 +125,7 @@ def event(request: PageRequest, customer_id: uuid.UUID, key: uuid.UUID) -> HttpR
     context = customer_tabs.context(customer, is_operator=is_operator, tab="events") | {
         "explained": explanation,
         "charges": event_lists.charges_of(
-            explanation.event, [price.rated for price in explanation.prices]
+            explanation.event, rated=[price.rated for price in explanation.prices]
         ),
         "properties": [
             (name, _text(value)) for name, value in explanation.event.properties.items()

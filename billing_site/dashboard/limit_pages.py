@@ -5,13 +5,11 @@ see. Every change is a form that is posted, so that nothing here needs a script.
 """
 
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 from django import forms
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpResponse
-from django.http.response import HttpResponseBase
+from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -30,8 +28,6 @@ from pricing.models import Meter, Price, Subscription
 CAPS_MAX = 50
 _GET_OR_POST = require_http_methods(["GET", "HEAD", "POST"])
 
-type _Page = Callable[..., HttpResponseBase]
-
 
 class CapForm(forms.Form):
     """A new cap of a customer: on an asset the customer has, or on a meter of the plan."""
@@ -47,8 +43,8 @@ class CapForm(forms.Form):
     )
     name = forms.CharField(label="Name (optional)", max_length=200, required=False)
 
-    def __init__(self, customer: Customer, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, label_suffix="", **kwargs)
+    def __init__(self, customer: Customer, data: QueryDict | None = None) -> None:
+        super().__init__(data, label_suffix="")
         self.customer = customer
         self.assets = {f"asset:{asset.code}": asset for asset in _assets(customer)}
         self.meters = {f"meter:{meter.code}": meter for meter in _meters(customer)}

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from django.http import StreamingHttpResponse
@@ -134,7 +134,7 @@ def customer_ledger(request: Request, external_id: str) -> HttpResponseBase:
     return _page(request, spans, kinds=asked.kinds)
 
 
-def csv_file(spans: list[Span], *, kinds: list[str], name: str) -> StreamingHttpResponse:
+def csv_file(spans: Sequence[Span], *, kinds: Sequence[str], name: str) -> StreamingHttpResponse:
     """Answer with a statement as a file that is written while it is sent."""
     return StreamingHttpResponse(
         statement_files.rows(spans, kinds=kinds),
@@ -146,7 +146,7 @@ def csv_file(spans: list[Span], *, kinds: list[str], name: str) -> StreamingHttp
     )
 
 
-def _page(request: Request, spans: list[Span], *, kinds: list[str]) -> Response:
+def _page(request: Request, spans: Sequence[Span], *, kinds: Sequence[str]) -> Response:
     limit = pagination.limit_of(request)
     try:
         page = statements.read_page(spans, kinds=kinds, after=_place(request), limit=limit)

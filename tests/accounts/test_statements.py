@@ -7,11 +7,11 @@ from decimal import Decimal
 import pytest
 
 from accounts import ledger, statements
+from accounts.burndown import Category
 from accounts.models import CreditAccount
 from accounts.statements import Span
 from tests.clock import DAY, SECOND, SINCE
 from tests.factories import CreditAccountFactory
-from tests.worlds import Category
 
 pytestmark = pytest.mark.django_db
 
@@ -57,14 +57,15 @@ def test_a_span_is_half_open_and_adds_up(
     span = statements.read_span(account, since=moment(since), until=moment(until))
     first, last = numbers
     assert (span.first, span.last) == numbers
-    assert (span.opening, span.closing) == balances
+    assert [span.opening, span.closing] == [*balances]
     assert versions(span) == list(range(first, last + 1))
     assert span.is_empty is (last < first)
 
 
 def test_an_account_without_entries_has_an_empty_span() -> None:
     span = statements.read_span(CreditAccountFactory.create(), since=SINCE, until=SINCE + DAY)
-    assert (span.is_empty, span.opening, span.closing) == (True, 0, 0)
+    assert span.is_empty
+    assert [span.opening, span.closing] == [Decimal(0), Decimal(0)]
 
 
 @pytest.mark.parametrize("length", [0, 1, 2, 3, 7, 8, 9])

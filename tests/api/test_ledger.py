@@ -28,13 +28,13 @@ def read(api: Caller, video: VideoWorld, **query: object) -> Any:
     return answer.json
 
 
-def rows_of(video: VideoWorld, headers: dict[str, str] | None = None, **query: str) -> list[Any]:
+def rows_of(video: VideoWorld, *, accept: str = "*/*", **query: str) -> list[Any]:
     """Return the file, read as a CSV reader does."""
     _, secret = api_keys.issue(organization=video.organization, name="files", scopes=["read"])
     response = Client().get(
         f"/api/v1/customers/{video.customer.external_id}/ledger",
         query,
-        headers={"Authorization": f"Bearer {secret}", **(headers or {})},
+        headers={"Authorization": f"Bearer {secret}", "Accept": accept},
     )
     assert response.status_code == 200
     assert response["Content-Type"] == "text/csv; charset=utf-8"
@@ -162,7 +162,7 @@ class TestPages:
 class TestFile:
     def test_adds_up_from_row_to_row(self, video: VideoWorld) -> None:
         video.record(video.minutes_of("fast", "0.000000000001"), video.minutes_of("fast", "2"))
-        rows = rows_of(video, {"Accept": "text/csv"})
+        rows = rows_of(video, accept="text/csv")
         assert [row["amount"] for row in rows] == ["100", "-0.000000000001", "-2"]
         balance = Decimal(0)
         for row in rows:

@@ -57,9 +57,13 @@ def url(world: VideoWorld, name: str, *args: object) -> str:
 
 
 def page(
-    world: VideoWorld, name: str, *args: object, person: User | None = None, **query: str
+    world: VideoWorld,
+    name: str,
+    *args: object,
+    person: User | None = None,
+    asked: dict[str, str] | None = None,
 ) -> str:
-    answer = client_of(person or portal_member(world)).get(url(world, name, *args), query)
+    answer = client_of(person or portal_member(world)).get(url(world, name, *args), asked or {})
     assert answer.status_code == 200
     return " ".join(answer.content.decode().split())
 
@@ -81,7 +85,7 @@ class TestStatement:
         for days in (3, 2, 1):
             video.record(video.event(id=f"render-{days}"), at=NOW - days * DAY)
         day = f"{NOW - 2 * DAY:%Y-%m-%d}"
-        shown = page(video, "statement", **{"from": day, "through": day})
+        shown = page(video, "statement", asked={"from": day, "through": day})
         assert "render-2" in shown
         assert "render-1" not in shown
         opening, closing = shown.split("Opening balance")[1], shown.split("Closing balance")[1]
@@ -91,15 +95,15 @@ class TestStatement:
     def test_days_are_those_of_the_customer(self) -> None:
         world = open_video_world(time_zone="Pacific/Auckland")
         world.record(world.event(id="late-in-utc"), at=NOW)
-        assert "late-in-utc" in page(world, "statement", **{"from": "2025-03-11"})
-        assert "late-in-utc" not in page(world, "statement", through="2025-03-10")
+        assert "late-in-utc" in page(world, "statement", asked={"from": "2025-03-11"})
+        assert "late-in-utc" not in page(world, "statement", asked={"through": "2025-03-10"})
 
     def test_pages_lead_to_the_first_entry(self, video: VideoWorld) -> None:
         video.record(*(video.event(id=f"render-{n}") for n in range(55)))
         first = page(video, "statement")
         assert "render-54" in first
         assert "render-4<" not in first
-        second = page(video, "statement", before="7")
+        second = page(video, "statement", asked={"before": "7"})
         assert "render-4<" in second
         assert "Newest entries" in second
         assert "Older entries" not in second
@@ -110,7 +114,7 @@ class TestStatement:
         video.record(video.event())
         ledger.grant_credit(account=account, amount=Decimal(7), category=Category.PAID, at=SINCE)
         assert '<option value="A&amp;B" selected>' not in page(video, "statement")
-        shown = page(video, "statement", asset="A&B", kind="grant")
+        shown = page(video, "statement", asked={"asset": "A&B", "kind": "grant"})
         assert '<option value="A&amp;B" selected>' in shown
         assert "+<span" in shown
 
@@ -134,16 +138,18 @@ class TestEvents:
     def test_are_filtered_by_type_and_day(self, video: VideoWorld) -> None:
         video.record(video.used(minutes="1", speed="fast", note="new"))
         video.record(video.used(minutes="1", speed="fast", note="old"), at=NOW - DAY)
-        assert "note old" not in page(video, "events", day="2025-03-10")
-        assert "note old" in page(video, "events", day="2025-03-09", type="video.rendered")
-        assert "note old" in page(video, "events", day="nonsense", type="nonsense")
-        assert "none that fits" in page(video, "events", day="2020-01-01")
+        assert "note old" not in page(video, "events", asked={"day": "2025-03-10"})
+        assert "note old" in page(
+            video, "events", asked={"day": "2025-03-09", "type": "video.rendered"}
+        )
+        assert "note old" in page(video, "events", asked={"day": "nonsense", "type": "nonsense"})
+        assert "none that fits" in page(video, "events", asked={"day": "2020-01-01"})
 
     def test_come_in_pages(self, video: VideoWorld) -> None:
         video.record(*(video.used(minutes="1", speed="fast", note=f"n{n}") for n in range(53)))
         first = page(video, "events")
         cursor = first.split("?cursor=")[1].split('"')[0]
-        second = page(video, "events", cursor=cursor)
+        second = page(video, "events", asked={"cursor": cursor})
         assert first.count('id="event-') + second.count('id="event-') == 53
         assert "Newest events" in second
         assert "Older events" not in second
@@ -206,8 +212,7 @@ class TestLimits:
         assert (answer.status_code, answer["Location"]) == (302, url(video, "limits"))
         assert SpendCap.objects.get().owner == CapOwner.CUSTOMER
         video.record(video.minutes_of("fast", "2"))
-        for name in ("limits",):
-            assert "2.00 of 2.50 USD used" in page(video, name, person=person)
+        assert "2.00 of 2.50 USD used" in page(video, "limits", person=person)
         overview = client_of(person).get(reverse("customer", args=[video.customer.id]))
         assert "2.00 of 2.50 USD used" in overview.content.decode()
 

@@ -72,7 +72,7 @@ def test_what_the_window_holds_is_shown_and_the_limit_moved(video: VideoWorld) -
     assert "<div>fast: 2.50 USD, 25%</div><div>standard: 0.40 USD, 4%</div>" in shown
     client.post(url, {"name": "Lower", "limit": "3", "is_active": "on", "window": Window.MONTH})
     cap.refresh_from_db()
-    assert (cap.limit, cap.name, cap.window) == (3, "Lower", Window.DAY)
+    assert (cap.limit, cap.name, cap.window) == (Decimal(3), "Lower", "day")
     client.post(url, {"name": "", "limit": "3"})
     assert not SpendCap.objects.filter(is_active=True).exists()
     assert "while it is lifted" in client.get(url).content.decode()
