@@ -16,7 +16,7 @@ from itertools import chain
 from accounts.burndown import Category, GrantState
 from accounts.money import ZERO
 from accounts.passbooks import EntryState, InsufficientCredit, Part
-from accounts.reservations import Reservations
+from accounts.reservations import Captured, HoldState, Reservations
 
 __all__ = ["Book", "Debit", "EntryState", "InsufficientCredit", "NotReversible", "Part"]
 
@@ -80,6 +80,23 @@ class Book(Reservations):
             self._enter_usage(shortfall, grant=None, reference=reference, at=at)
             paid += shortfall
         return Debit(paid=paid, overage=overage, balance=self.balance, available=self.available)
+
+    def take(
+        self,
+        *,
+        parts: Sequence[Part],
+        reference: uuid.UUID,
+        at: dt.datetime,
+        shortfall: str = "block",
+    ) -> Captured:
+        """Take what work came to for which nothing was reserved, as `capture` does: never refused.
+
+        What nobody can pay is overage or uncollected, as `shortfall` says.
+        """
+        nothing = HoldState(id=reference, reference=reference, expires_at=at, on_expiry="release")
+        return self._charge(
+            nothing, parts, reference=reference, at=at, final=False, shortfall=shortfall
+        )
 
     def check(self, parts: Sequence[Part], *, at: dt.datetime) -> None:
         """Raise InsufficientCredit if a debit of `parts` would be refused. Changes nothing."""

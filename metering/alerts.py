@@ -16,16 +16,20 @@ from django.db import transaction
 from accounts import identifiers, money
 from accounts.books import Book
 from metering.models import AlertFiring, SpendAlert
-from metering.thresholds import Move, downward_crossings
+from metering.thresholds import Move, downward_crossings, net_crossings
 
 ATTEMPTS_MAX = 20
 
 
-def decide(books: Collection[Book], *, organization_id: uuid.UUID, at: dt.datetime) -> int:
+def decide(
+    books: Collection[Book], *, organization_id: uuid.UUID, at: dt.datetime, as_one: bool = False
+) -> int:
     """Write a firing for each crossing in the entries of locked `books`, not yet posted.
 
-    Returns how many. Must run in the transaction that posts the entries.
+    With `as_one` the entries of an account count as a single move. Returns how many. Must run in
+    the transaction that posts the entries.
     """
+    crossings = net_crossings if as_one else downward_crossings
     moved = {book.account_id: book for book in books if book.entries}
     firings = []
     for alert_id, account_id, threshold in _active_alerts(organization_id, moved):
@@ -43,7 +47,7 @@ def decide(books: Collection[Book], *, organization_id: uuid.UUID, at: dt.dateti
                 balance=move.balance_after,
                 fired_at=at,
             )
-            for move in downward_crossings(moves, threshold=threshold)
+            for move in crossings(moves, threshold=threshold)
         ]
     AlertFiring.objects.bulk_create(firings)
     return len(firings)

@@ -1,6 +1,7 @@
 """The audit of usage: what events cost, computed again, against the books and the totals."""
 
 from accounts.audit import Check
+from metering.correction_audit import RERATED
 
 CHECKS = (
     Check(
@@ -15,7 +16,8 @@ CHECKS = (
     ),
     Check(
         "an event or a closed period has taken what it cost, less what credit did not pay",
-        """
+        # Or a void, of what became dearer by it.
+        f"""
         SELECT organization_id, format('event or period %s', key),
             format('rated %s, taken %s, from an account in the same asset', rated.due, taken.total)
         FROM (
@@ -34,6 +36,12 @@ CHECKS = (
             JOIN metering_billingperiod period ON period.id = charge.period_id
             JOIN pricing_price price ON price.id = charge.price_id
             GROUP BY 1, 2, 3, 4
+            UNION ALL
+            SELECT rerated.organization_id, rerated.void_id, rerated.customer_id, price.asset_id,
+                sum(greatest(rerated.paid, 0))
+            FROM ({RERATED}) rerated
+            JOIN pricing_price price ON price.id = rerated.price_id
+            GROUP BY 1, 2, 3, 4
         ) rated
         FULL JOIN (
             SELECT entry.organization_id, entry.reference AS key, account.customer_id,
@@ -44,7 +52,7 @@ CHECKS = (
             GROUP BY 1, 2, 3, 4
         ) taken USING (organization_id, key, customer_id, asset_id)
         WHERE coalesce(rated.due, 0) <> coalesce(taken.total, 0)
-        """,
+        """,  # noqa: S608
     ),
     Check(
         "an event was answered with what it was rated at",
@@ -110,7 +118,7 @@ CHECKS = (
         """,
     ),
     Check(
-        "a usage total is the sum of its rated events",
+        "a usage total is the sum of its rated events and of what voids have changed",
         """
         SELECT organization_id, format('period %s price %s cell %s', period_id, price_id, cell),
             format('%s for %s, overage %s, %s events; rated %s for %s, overage %s, %s events',
@@ -122,16 +130,25 @@ CHECKS = (
                 total.uncollected, rated.uncollected)
         FROM metering_usagetotal total
         FULL JOIN (
-            SELECT rated.organization_id, event.period_id, rated.price_id, rated.cell,
-                sum(rated.quantity) AS quantity, sum(rated.amount) AS amount,
-                sum(rated.overage) AS overage, sum(rated.uncollected) AS uncollected,
-                count(*) AS events,
-                sum(coalesce((rated.working ->> 'billable')::numeric, rated.quantity)) AS billable,
-                sum(coalesce((rated.working ->> 'metered')::numeric, rated.amount))
-                    AS metered_amount
-            FROM metering_ratedevent rated
-            JOIN metering_event event
-                ON event.organization_id = rated.organization_id AND event.key = rated.event_key
+            SELECT organization_id, period_id, price_id, cell,
+                sum(quantity) AS quantity, sum(amount) AS amount, sum(overage) AS overage,
+                sum(uncollected) AS uncollected, sum(events) AS events,
+                sum(billable) AS billable, sum(metered_amount) AS metered_amount
+            FROM (
+                SELECT rated.organization_id, event.period_id, rated.price_id, rated.cell,
+                    rated.quantity, rated.amount, rated.overage, rated.uncollected, 1 AS events,
+                    coalesce((rated.working ->> 'billable')::numeric, rated.quantity) AS billable,
+                    coalesce((rated.working ->> 'metered')::numeric, rated.amount)
+                        AS metered_amount
+                FROM metering_ratedevent rated
+                JOIN metering_event event
+                    ON event.organization_id = rated.organization_id
+                    AND event.key = rated.event_key
+                UNION ALL
+                SELECT organization_id, period_id, price_id, cell, quantity, amount, overage,
+                    uncollected, events, billable, metered_amount
+                FROM metering_adjustment WHERE NOT is_after_invoice
+            ) moved
             GROUP BY 1, 2, 3, 4
         ) rated USING (organization_id, period_id, price_id, cell)
         WHERE (total.quantity, total.billable, total.metered_amount, total.amount, total.overage,
@@ -142,13 +159,13 @@ CHECKS = (
     ),
     Check(
         "a grant limited to some meters pays for no other",
-        """
+        f"""
         SELECT entry.organization_id, format('grant %s', credit.id),
             format('for %s paid %s of event %s, which used %s of them',
                 credit.meters, -entry.amount, entry.reference, coalesce(rated.amount, 0))
         FROM accounts_ledgerentry entry
         JOIN accounts_creditgrant credit
-            ON credit.id = entry.grant_id AND credit.meters <> '{}'
+            ON credit.id = entry.grant_id AND credit.meters <> '{{}}'
         LEFT JOIN LATERAL (
             SELECT sum(rated.amount) AS amount
             FROM metering_ratedevent rated
@@ -167,9 +184,19 @@ CHECKS = (
                 AND charge.period_id = entry.reference
                 AND meter.code = ANY(credit.meters)
         ) closed ON true
+        LEFT JOIN LATERAL (
+            SELECT sum(greatest(rerated.paid, 0)) AS amount
+            FROM ({RERATED}) rerated
+            JOIN pricing_price price ON price.id = rerated.price_id
+            JOIN pricing_meter meter ON meter.id = price.meter_id
+            WHERE rerated.organization_id = entry.organization_id
+                AND rerated.void_id = entry.reference
+                AND meter.code = ANY(credit.meters)
+        ) voided ON true
         WHERE entry.kind = 'usage'
             AND -entry.amount > coalesce(rated.amount, 0) + coalesce(closed.amount, 0)
-        """,
+                + coalesce(voided.amount, 0)
+        """,  # noqa: S608
     ),
     Check(
         "an alert fired at an entry that crossed its threshold",

@@ -15,7 +15,6 @@ from django.db.models import Q
 
 from accounts.models import Customer
 from accounts.money import ZERO, to_wire
-from metering import explanations
 from metering.models import BillingPeriod, Event, RatedEvent
 from pricing.models import Price
 
@@ -86,7 +85,9 @@ def list_events(
 
     At most `limit` of them, those that follow `after` in the list.
     """
-    rows = Event.objects.filter(organization=customer.organization_id, customer=customer)
+    rows = Event.objects.with_voids().filter(
+        organization=customer.organization_id, customer=customer
+    )
     if event_type:
         rows = rows.filter(type=event_type)
     if since is not None:
@@ -101,13 +102,8 @@ def list_events(
             "key", "external_id", "type", "properties", "occurred_at", "is_late", "charges"
         )[:limit]
     )
-    keys = [event.key for event in events]
-    rated = _rated_events(customer.organization_id, keys)
-    voided = explanations.voids_of(keys, organization_id=customer.organization_id)
-    return [
-        _event_line(event, rated.get(event.key, []), is_voided=event.key in voided)
-        for event in events
-    ]
+    rated = _rated_events(customer.organization_id, [event.key for event in events])
+    return [_event_line(event, rated.get(event.key, [])) for event in events]
 
 
 def event_types(customer: Customer) -> list[str]:
@@ -138,7 +134,7 @@ def _rated_events(
     return by_event
 
 
-def _event_line(event: Event, rated: Sequence[RatedEvent], *, is_voided: bool) -> EventLine:
+def _event_line(event: Event, rated: Sequence[RatedEvent]) -> EventLine:
     counted = {row.price.meter.quantity_property for row in rated}
     return EventLine(
         key=event.key,
@@ -147,7 +143,7 @@ def _event_line(event: Event, rated: Sequence[RatedEvent], *, is_voided: bool) -
         summary=summarize(event.properties, without=counted),
         occurred_at=event.occurred_at,
         is_late=event.is_late,
-        is_voided=is_voided,
+        is_voided=event.voided_at is not None,  # type: ignore[attr-defined]
         quantities=[Quantity(meter=str(row.price.meter), quantity=row.quantity) for row in rated],
         charges=charges_of(event, rated=rated),
     )

@@ -14,6 +14,7 @@ from django.db import connection
 from accounts import exact_json, identifiers, money, set_statements
 from metering.event_drafts import EventDraft
 from metering.models import DeadLetter
+from metering.spend_caps import Counted
 from pricing.costs import EventCost
 from pricing.rating import CompiledPrice, Rated, Total, Totals, working
 
@@ -46,14 +47,18 @@ class Writes:
 def read_totals(
     *, organization_id: uuid.UUID, period_ids: Collection[uuid.UUID]
 ) -> dict[TotalsKey, Totals]:
-    """Return what the prices of these periods hold."""
+    """Return what the prices of these periods hold.
+
+    A cell whose events were all voided is as one that was never used.
+    """
     cells: dict[TotalsKey, dict[str, Total]] = defaultdict(dict)
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT period_id, price_id, cell, quantity, billable, metered_amount, amount, overage,
                 uncollected, events, latest_at
-            FROM metering_usagetotal WHERE organization_id = %s AND period_id = ANY(%s)
+            FROM metering_usagetotal
+            WHERE organization_id = %s AND period_id = ANY(%s) AND events > 0
             """,
             [organization_id, list(period_ids)],
         )
@@ -123,6 +128,7 @@ def event_row(
     charges: Sequence[dict[str, str]],
     cost: EventCost | None,
     authorization_id: uuid.UUID | None = None,
+    counted: Sequence[Counted] = (),
 ) -> tuple[Any, ...]:
     """Return the columns of an event in the order the insert takes them."""
     return (
@@ -139,7 +145,19 @@ def event_row(
         exact_json.encode(charges).decode(),
         *_cost_columns(cost),
         authorization_id,
+        draft.is_backfill,
+        exact_json.encode([_counted(each) for each in counted]).decode(),
     )
+
+
+def _counted(counted: Counted) -> dict[str, str]:
+    cap_id, bucket, window_starts_at = counted.key
+    return {
+        "cap": str(cap_id),
+        "bucket": bucket,
+        "window_starts_at": window_starts_at.isoformat(),
+        "amount": money.to_wire(counted.amount),
+    }
 
 
 def _cost_columns(cost: EventCost | None) -> tuple[Decimal | None, uuid.UUID | None, str | None]:
@@ -171,6 +189,7 @@ def _write_dead_letters(writes: Writes, *, organization_id: uuid.UUID) -> None:
             letter.id, letter.key, letter.source, letter.external_id, letter.type,
             letter.customer_external_id, letter.occurred_at, letter.received_at,
             exact_json.encode(letter.properties).decode(), letter.reason, letter.detail,
+            letter.is_backfill, letter.payload_hash,
         )
         for _, letter in sorted(writes.dead_letters.items())
     ]  # fmt: skip
@@ -181,18 +200,19 @@ _INSERT_EVENTS = """
 INSERT INTO metering_event (
     organization_id, received_at, key, source, external_id, type, customer_id, period_id,
     occurred_at, is_late, properties, payload_hash, charges, cost_amount, cost_asset_id, cost_parts,
-    authorization_id
+    authorization_id, is_backfill, counted
 )
 SELECT %s, %s, key, source, external_id, type, customer_id, period_id, occurred_at, is_late,
     properties::jsonb, payload_hash, charges::jsonb, cost_amount, cost_asset_id, cost_parts::jsonb,
-    authorization_id
+    authorization_id, is_backfill, counted::jsonb
 FROM unnest(
     %s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::timestamptz[],
     %s::boolean[], %s::text[], %s::bytea[], %s::text[], %s::numeric[], %s::uuid[], %s::text[],
-    %s::uuid[]
+    %s::uuid[], %s::boolean[], %s::text[]
 ) WITH ORDINALITY AS sent (
     key, source, external_id, type, customer_id, period_id, occurred_at, is_late, properties,
-    payload_hash, charges, cost_amount, cost_asset_id, cost_parts, authorization_id, place
+    payload_hash, charges, cost_amount, cost_asset_id, cost_parts, authorization_id, is_backfill,
+    counted, place
 )
 ORDER BY place
 """
@@ -233,20 +253,20 @@ SELECT %s, met.* FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS met
 _UPSERT_DEAD_LETTERS = """
 INSERT INTO metering_deadletter AS letter (
     organization_id, id, key, source, external_id, type, customer_external_id, occurred_at,
-    received_at, properties, reason, detail
+    received_at, properties, reason, detail, is_backfill, payload_hash
 )
 SELECT %s, id, key, source, external_id, type, customer_external_id, occurred_at, received_at,
-    properties::jsonb, reason, detail
+    properties::jsonb, reason, detail, is_backfill, payload_hash
 FROM unnest(
     %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
-    %s::timestamptz[], %s::text[], %s::text[], %s::text[]
+    %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::boolean[], %s::bytea[]
 ) AS sent (
     id, key, source, external_id, type, customer_external_id, occurred_at, received_at,
-    properties, reason, detail
+    properties, reason, detail, is_backfill, payload_hash
 )
 ON CONFLICT (organization_id, key) DO UPDATE
 SET type = excluded.type, customer_external_id = excluded.customer_external_id,
     occurred_at = excluded.occurred_at, received_at = excluded.received_at,
     properties = excluded.properties, reason = excluded.reason, detail = excluded.detail,
-    resolved_at = NULL
+    is_backfill = excluded.is_backfill, payload_hash = excluded.payload_hash, resolved_at = NULL
 """

@@ -6,17 +6,14 @@ stood before the event. What paid is in the ledger. Nothing here writes.
 
 import datetime as dt
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
-
-from django.apps import apps
 
 from accounts.models import Asset, EntryKind, LedgerEntry
 from accounts.money import ZERO
 from metering import statements
-from metering.models import Event, RatedEvent, SpendCap
+from metering.models import Event, EventVoid, RatedEvent, SpendCap
 from metering.statements import GrantName
 from pricing import catalog
 from pricing.charge_models import Step
@@ -77,7 +74,7 @@ class CountedByCap:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Voided:
-    """When the event was taken back, why, and which event was recorded in its place."""
+    """When the event was taken back, why, and which of the customer's is in its place."""
 
     at: dt.datetime
     reason: str
@@ -105,7 +102,7 @@ def explain_event(
     *, organization_id: uuid.UUID, key: uuid.UUID, customer_id: uuid.UUID | None = None
 ) -> Explanation:
     """Explain one event of the organization, or of that customer. Raises UnknownEvent."""
-    events = Event.objects.filter(organization=organization_id, key=key)
+    events = Event.objects.with_voids().filter(organization=organization_id, key=key)
     if customer_id is not None:
         events = events.filter(customer=customer_id)
     event = events.select_related("customer", "cost_asset").first()
@@ -122,7 +119,7 @@ def explain_event(
         entries=entries,
         counted=_counted(event),
         authorization=event.authorization,
-        voided=voids_of([key], organization_id=organization_id).get(key),
+        voided=_voided(event),
     )
 
 
@@ -215,7 +212,7 @@ def _payments(organization_id: uuid.UUID, entries: Sequence[LedgerEntry]) -> lis
 
 
 def _counted(event: Event) -> list[CountedByCap]:
-    counted: Collection[Mapping[str, Any]] = getattr(event, "counted", ())
+    counted: Sequence[Mapping[str, str]] = event.counted
     caps = (
         SpendCap.objects.for_organization(event.organization_id)
         .filter(id__in={each["cap"] for each in counted})
@@ -233,15 +230,17 @@ def _counted(event: Event) -> list[CountedByCap]:
     ]
 
 
-def voids_of(keys: Collection[uuid.UUID], *, organization_id: uuid.UUID) -> dict[uuid.UUID, Voided]:
-    """Return which of these events were taken back, by key."""
-    voids: Any = apps.all_models["metering"].get("eventvoid")
-    if voids is None or not keys:
-        return {}
-    rows = voids.objects.filter(organization=organization_id, event_key__in=keys)
-    return {
-        row.event_key: Voided(
-            at=row.voided_at, reason=row.reason, replacement_key=row.replacement_key
-        )
-        for row in rows
-    }
+def _voided(event: Event) -> Voided | None:
+    row = EventVoid.objects.filter(organization=event.organization_id, event_key=event.key).first()
+    if row is None:
+        return None
+    replacement = _own_replacement(event, row.replacement_key) if row.replacement_key else None
+    return Voided(at=row.voided_at, reason=row.reason, replacement_key=replacement)
+
+
+def _own_replacement(event: Event, key: uuid.UUID) -> uuid.UUID | None:
+    """Return the key unless it is of another customer, who is nobody's business here."""
+    replacements = Event.objects.filter(
+        organization=event.organization_id, customer=event.customer_id, key=key
+    )
+    return replacements.values_list("key", flat=True).first()

@@ -10,6 +10,8 @@ from metering.refusals import Refusal
 from pricing.catalog import CatalogPrice
 from pricing.rating import Rated
 
+AUTHORIZATION_ENDED = "authorization_ended"
+
 
 class Status(StrEnum):
     """What became of one event."""
@@ -58,6 +60,22 @@ def repeated(
         status=Status.CONFLICT,
         reason="conflict",
         detail="Another event was recorded under this id; send a changed event under a new id.",
+    )
+
+
+def unknown_authorization(draft: EventDraft) -> Outcome:
+    """Answer an event that names an authorization its customer does not have."""
+    error = FieldError("authorization", "is not an authorization of this customer")
+    return invalid(InvalidDraft(external_id=draft.external_id, errors=(error,)))
+
+
+def ended_authorization(draft: EventDraft, *, state: str) -> Outcome:
+    """Answer an event whose authorization has ended before it came."""
+    return Outcome(
+        external_id=draft.external_id,
+        status=Status.CONFLICT,
+        reason=AUTHORIZATION_ENDED,
+        detail=f"The authorization is {state}; send the event without it, or under another one.",
     )
 
 

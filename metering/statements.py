@@ -8,7 +8,7 @@ queries, whatever its size.
 import datetime as dt
 import uuid
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from typing import NamedTuple
@@ -16,7 +16,7 @@ from typing import NamedTuple
 from accounts import statements
 from accounts.models import Asset, CreditAccount, CreditGrant, Customer, Hold, LedgerEntry
 from accounts.statements import Span
-from metering.models import BillingPeriod, Event
+from metering.models import BillingPeriod, Event, EventVoid
 
 
 class CauseKind(StrEnum):
@@ -26,6 +26,7 @@ class CauseKind(StrEnum):
     GRANT = "grant"
     PERIOD = "period"
     AUTHORIZATION = "authorization"
+    VOID = "void"
     OTHER = "other"
 
 
@@ -33,7 +34,8 @@ class CauseKind(StrEnum):
 class Cause:
     """What made an entry. `id` is an event's own id, given with its `source`; else a UUID.
 
-    `type` is an event's, `name` a grant's, `starts_at` and `ends_at` are a period's.
+    `type` is an event's, `name` a grant's, `starts_at` and `ends_at` are a period's. A void is
+    told by the event that was taken back; `event_key` is what that, or the event, is found by.
     """
 
     kind: CauseKind
@@ -44,6 +46,7 @@ class Cause:
     name: str = ""
     starts_at: dt.datetime | None = None
     ends_at: dt.datetime | None = None
+    event_key: uuid.UUID | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -212,10 +215,25 @@ class _Search(NamedTuple):
 
 
 def _events(search: _Search) -> Iterator[Cause]:
-    events = Event.objects.filter(organization=search.organization_id, key__in=search.keys)
+    yield from _causing_events(search.organization_id, search.keys).values()
+
+
+def _causing_events(
+    organization_id: uuid.UUID, keys: Collection[uuid.UUID]
+) -> dict[uuid.UUID, Cause]:
+    events = Event.objects.filter(organization=organization_id, key__in=keys)
     rows = events.order_by().values_list("key", "source", "external_id", "type")
-    for key, source, external_id, event_type in rows:
-        yield Cause(kind=CauseKind.EVENT, key=key, id=external_id, source=source, type=event_type)
+    return {
+        key: Cause(
+            kind=CauseKind.EVENT,
+            key=key,
+            id=external_id,
+            source=source,
+            type=event_type,
+            event_key=key,
+        )
+        for key, source, external_id, event_type in rows
+    }
 
 
 def _grants(search: _Search) -> Iterator[Cause]:
@@ -245,10 +263,20 @@ def _authorizations(search: _Search) -> Iterator[Cause]:
         yield Cause(kind=CauseKind.AUTHORIZATION, key=reference, id=str(reference))
 
 
+def _voids(search: _Search) -> Iterator[Cause]:
+    # What others' usage cost more because of a void is entered under the void's id.
+    voids = EventVoid.objects.for_organization(search.organization_id).filter(id__in=search.keys)
+    event_keys = dict(voids.order_by().values_list("id", "event_key"))
+    events = _causing_events(search.organization_id, event_keys.values()) if event_keys else {}
+    for void_id, event_key in event_keys.items():
+        yield replace(events[event_key], kind=CauseKind.VOID, key=void_id)
+
+
 # Events are asked for first: nearly all entries are theirs.
 _FINDERS: Sequence[Callable[[_Search], Iterator[Cause]]] = (
     _events,
     _grants,
     _periods,
     _authorizations,
+    _voids,
 )

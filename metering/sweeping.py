@@ -8,7 +8,7 @@ from django.db.models import Q
 
 from accounts import ledger, parking, tenancy
 from accounts.models import CreditGrant, Hold, HoldState
-from metering import alerts
+from metering import alerts, cap_reservations
 
 ACCOUNTS_PER_TRANSACTION = 500
 
@@ -43,6 +43,7 @@ def _settle(organization_id: uuid.UUID, account_ids: list[uuid.UUID], *, at: dt.
             organization_id=organization_id, account_ids=account_ids, at=at, sweep=True
         )
         booked = sum(len(book.entries) + len(book.touched_holds) for book in books.values())
+        cap_reservations.clear_expired(books.values(), organization_id=organization_id)
         alerts.decide(books.values(), organization_id=organization_id, at=at)
         ledger.post(books.values(), at=at)
     return booked

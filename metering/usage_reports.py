@@ -19,6 +19,7 @@ from django.db.models import Sum
 from accounts.models import Customer
 from accounts.money import ZERO
 from metering.models import Event, UsageTotal
+from metering.standing_events import STANDING
 
 PACE_DAYS = 7
 _PAST_KEPT_SECONDS = 86_400
@@ -65,9 +66,9 @@ def spend_by_day(
     midnights = _midnights(ZoneInfo(customer.time_zone), at=at, days=days)
     # In this order: whatever is committed in between makes the past look older than it is, never
     # newer, and costs one more reading.
-    counted = _charges_counted(customer)
+    charges, voids = _counted(customer)
     today = _spend_between(customer, midnights[-2:])
-    past = _past_spend(customer, midnights[:-1], charges=counted - today.charges)
+    past = _past_spend(customer, midnights[:-1], seen=(charges - today.charges, voids))
     return {
         asset_id: [
             DaySpend(
@@ -80,26 +81,45 @@ def spend_by_day(
     }
 
 
-def _past_spend(customer: Customer, midnights: Sequence[dt.datetime], *, charges: int) -> _Spend:
+def _past_spend(
+    customer: Customer, midnights: Sequence[dt.datetime], *, seen: tuple[int, int]
+) -> _Spend:
     """Return what the days before today cost, kept until a charge is added to one of them.
+
+    Or taken away: `seen` are the charges of those days, and all voids.
 
     Events rarely come late, so a busy customer's month is not added up again for each of today's.
     """
     key = f"spend:{customer.id}:{customer.time_zone}:{midnights[0]:%Y%m%d}:{len(midnights)}"
-    kept: tuple[int, _Spend] | None = cache.get(key)
-    if kept is not None and kept[0] == charges:
+    kept: tuple[tuple[int, int], _Spend] | None = cache.get(key)
+    if kept is not None and kept[0] == seen:
         return kept[1]
     past = _spend_between(customer, midnights)
-    cache.set(key, (charges, past), _PAST_KEPT_SECONDS)
+    cache.set(key, (seen, past), _PAST_KEPT_SECONDS)
     return past
 
 
-def _charges_counted(customer: Customer) -> int:
-    """Return how many charges the customer's open periods have seen, today's and late ones."""
-    totals = UsageTotal.objects.for_organization(customer.organization_id).filter(
-        period__customer=customer, period__closed_at=None
+def _counted(customer: Customer) -> tuple[int, int]:
+    """Return how many charges the customer's open periods have seen, and how many voids there are.
+
+    Today's charges, late ones and all others that were not voided.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTED, [customer.organization_id, customer.id] * 2)
+        charges, voids = cursor.fetchone()
+    return int(charges), voids
+
+
+_COUNTED = """
+    SELECT (
+        SELECT coalesce(sum(total.events), 0)
+        FROM metering_usagetotal total
+        JOIN metering_billingperiod period ON period.id = total.period_id
+        WHERE total.organization_id = %s AND period.customer_id = %s AND period.closed_at IS NULL
+    ), (
+        SELECT count(*) FROM metering_eventvoid WHERE organization_id = %s AND customer_id = %s
     )
-    return totals.aggregate(charges=Sum("events"))["charges"] or 0
+"""
 
 
 def _midnights(zone: ZoneInfo, *, at: dt.datetime, days: int) -> list[dt.datetime]:
@@ -113,7 +133,7 @@ def _midnights(zone: ZoneInfo, *, at: dt.datetime, days: int) -> list[dt.datetim
 
 # The bounds of the days come from Python, so that no day depends on the time zone database of the
 # PostgreSQL in use. width_bucket() numbers the half-open ranges between them from 1.
-_SPEND_BETWEEN = """
+_SPEND_BETWEEN = f"""
     SELECT price.asset_id,
         width_bucket(event.occurred_at, %(bounds)s::timestamptz[]) AS day,
         sum(rated.amount),
@@ -123,12 +143,12 @@ _SPEND_BETWEEN = """
         ON rated.organization_id = event.organization_id AND rated.event_key = event.key
     JOIN pricing_price price
         ON price.organization_id = rated.organization_id AND price.id = rated.price_id
-    WHERE event.organization_id = %(organization)s
+    WHERE {STANDING} AND event.organization_id = %(organization)s
         AND event.customer_id = %(customer)s
         AND event.occurred_at >= %(start)s
         AND event.occurred_at < %(end)s
     GROUP BY price.asset_id, day
-"""
+"""  # noqa: S608
 
 
 def _spend_between(customer: Customer, bounds: Sequence[dt.datetime]) -> _Spend:
@@ -163,17 +183,18 @@ def daily_pace(days: Sequence[DaySpend]) -> Decimal:
     return sum(complete, ZERO) / len(complete)
 
 
-def activity(customer: Customer) -> tuple[uuid.UUID | None, int]:
-    """Return a cheap sign of new events: the newest one's key, and how many charges are counted.
+def activity(customer: Customer) -> tuple[uuid.UUID | None, int, int]:
+    """Return a cheap sign of new events: the newest one's key, how many charges are counted, voids.
 
-    The count, of the periods still open, also moves when an event comes late.
+    The count, of the periods still open, also moves when an event comes late. One that is voided
+    and another that takes its place leave it alone, but there is one more void.
     """
     newest = (
         Event.objects.filter(organization=customer.organization_id, customer=customer)
         .order_by("-occurred_at")
         .values_list("key", flat=True)
     )
-    return newest.first(), _charges_counted(customer)
+    return newest.first(), *_counted(customer)
 
 
 def spend_in_open_periods(

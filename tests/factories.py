@@ -45,13 +45,16 @@ from accounts.models import (
 from invoicing.models import Invoice, InvoiceLine, InvoiceState, NumberSeries
 from metering.models import (
     AlertFiring,
+    Authorization,
     BacktestResult,
     BacktestRun,
     BacktestState,
     BillingPeriod,
     CapCounter,
+    CapReservation,
     DeadLetter,
     DistinctValue,
+    Ending,
     Event,
     PeriodCharge,
     RatedEvent,
@@ -623,6 +626,35 @@ class CapCounterFactory(DjangoModelFactory[CapCounter]):
     organization = SelfAttribute("cap.organization")
     window_starts_at = _MARCH
     used = Decimal(10)
+
+
+class AuthorizationFactory(DjangoModelFactory[Authorization]):
+    """Without a hold, which only the ledger makes."""
+
+    class Meta:
+        model = Authorization
+
+    class Params:
+        released = Trait(ended_as=Ending.RELEASED, ended_at=NOW)
+
+    customer = SubFactory(CustomerFactory)
+    organization = SelfAttribute("customer.organization")
+    quote = LazyFunction(lambda: {"USD": "10"})
+    items = LazyFunction(list)
+    expires_at = NOW + DAY
+    created_at = NOW
+
+
+class CapReservationFactory(DjangoModelFactory[CapReservation]):
+    class Meta:
+        model = CapReservation
+
+    authorization = SubFactory(AuthorizationFactory)
+    organization = SelfAttribute("authorization.organization")
+    cap = SubFactory(SpendCapFactory, customer=SelfAttribute("..authorization.customer"))
+    window_starts_at = _MARCH
+    amount = Decimal(10)
+    ends_at = NOW + DAY
 
 
 class NumberSeriesFactory(DjangoModelFactory[NumberSeries]):

@@ -133,7 +133,7 @@ BREAKS = [
         "UPDATE metering_event SET customer_id = gen_random_uuid()",
     ),
     (
-        "a usage total is the sum of its rated events",
+        "a usage total is the sum of its rated events and of what voids have changed",
         "UPDATE metering_usagetotal SET events = events + 1",
     ),
     (

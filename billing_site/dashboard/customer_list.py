@@ -77,7 +77,8 @@ def _matches(search: str) -> Q:
 
 def _with_last_event(customers: QuerySet[Customer]) -> QuerySet[Customer]:
     newest = (
-        Event.objects.filter(organization=OuterRef("organization"), customer=OuterRef("pk"))
+        Event.objects.standing()
+        .filter(organization=OuterRef("organization"), customer=OuterRef("pk"))
         .order_by("-occurred_at")
         .values("occurred_at")[:1]
     )

@@ -1,7 +1,7 @@
 """The API of events: recording them, and looking at them again."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings
@@ -80,7 +80,11 @@ type ParseEvent = Callable[..., event_drafts.EventDraft | event_drafts.InvalidDr
     methods=["GET"],
     operation_id="events_list",
     summary="List a customer's events, newest first",
-    parameters=[OpenApiParameter("customer", str, required=True)],
+    parameters=[
+        OpenApiParameter("customer", str, required=True),
+        OpenApiParameter("voided", bool, description="Only events that were voided, or were not."),
+        OpenApiParameter("backfill", bool, description="Only backfilled events, or no such."),
+    ],
     responses=EventSerializer(many=True),
 )
 @pagination.documented
@@ -102,6 +106,11 @@ def events(request: Request) -> Response:
 
 def _record_one(organization: Organization, raw: object) -> Response:
     [outcome] = _record(organization, [raw], event_drafts.parse)
+    return answer(outcome)
+
+
+def answer(outcome: Outcome) -> Response:
+    """Answer a request that was about one event: with what was recorded, or a problem."""
     if outcome.status not in ACCEPTED:
         return _refusal(outcome)
     return Response(
@@ -137,7 +146,7 @@ def _record_batch(organization: Organization, data: dict[str, Any]) -> Response:
     if unknown:
         raise Problem(422, "invalid", "The batch is not valid.", errors=unknown)
     raws = _checked_batch(data["events"], least=1)
-    return Response(_results(_record(organization, raws, event_drafts.parse)))
+    return Response(batch_results(_record(organization, raws, event_drafts.parse)))
 
 
 def _checked_batch(raws: object, *, least: int) -> list[Any]:
@@ -148,7 +157,8 @@ def _checked_batch(raws: object, *, least: int) -> list[Any]:
     return raws
 
 
-def _results(outcomes: list[Outcome]) -> dict[str, Any]:
+def batch_results(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the answers to several events, in their order, and how many came out how."""
     counts = Counter(str(outcome.status) for outcome in outcomes)
     return {"results": [_rendered(outcome) for outcome in outcomes], "counts": counts}
 
@@ -168,7 +178,7 @@ def _record_cloud_events(organization: Organization, sent: CloudEvents) -> Respo
     codes = {CODES[outcome.status] for outcome in refused}
     detail = f"{len(refused)} of {len(outcomes)} events were refused, the others are recorded."
     raise Problem(
-        codes.pop() if len(codes) == 1 else 422, "partly_refused", detail, **_results(outcomes)
+        codes.pop() if len(codes) == 1 else 422, "partly_refused", detail, **batch_results(outcomes)
     )
 
 
@@ -211,8 +221,25 @@ def _list_events(request: Request) -> Response:
         )
     customer = customer_or_404(request, external_id)
     stored = Event.objects.filter(organization=organization_of(request), customer=customer)
+    voided, backfill = _flag(request, "voided"), _flag(request, "backfill")
+    if voided is not None:
+        stored = stored.voided() if voided else stored.standing()
+    if backfill is not None:
+        stored = stored.filter(is_backfill=backfill)
     order = pagination.Order("occurred_at", "key")
-    return pagination.page(request, stored.select_related("customer"), EventSerializer, order=order)
+    rows = stored.with_voids().select_related("customer")
+    return pagination.page(request, rows, EventSerializer, order=order)
+
+
+def _flag(request: Request, name: str) -> bool | None:
+    """Return a query parameter that is true or false. Raises Problem."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if text not in ("true", "false"):
+        errors = [(name, "must be true or false")]
+        raise Problem(422, "invalid", "The list cannot be filtered so.", errors=errors)
+    return text == "true"
 
 
 @extend_schema(

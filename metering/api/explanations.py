@@ -94,10 +94,6 @@ class EventDetailSerializer(EventSerializer):
     in programs that show customers what they used.
     """
 
-    authorization = serializers.SerializerMethodField(
-        help_text="The authorization it was captured from."
-    )
-    voided_at = serializers.SerializerMethodField(help_text="Null unless it was taken back.")
     rated = serializers.SerializerMethodField()
     paid_by = serializers.SerializerMethodField()
     ledger = serializers.SerializerMethodField()
@@ -108,26 +104,13 @@ class EventDetailSerializer(EventSerializer):
 
     class Meta(EventSerializer.Meta):
         fields = [
-            *EventSerializer.Meta.fields, "authorization", "voided_at", "rated", "paid_by",
-            "ledger", "counted", "cost",
+            *EventSerializer.Meta.fields, "rated", "paid_by", "ledger", "counted", "cost",
         ]  # fmt: skip
 
     @property
     def _explanation(self) -> Explanation:
         explanation: Explanation = self.context["explanation"]
         return explanation
-
-    @extend_schema_field(serializers.UUIDField(allow_null=True))
-    def get_authorization(self, event: Event) -> str | None:
-        """Return the id of the authorization."""
-        authorization = self._explanation.authorization
-        return str(authorization) if authorization is not None else None
-
-    @extend_schema_field(serializers.DateTimeField(allow_null=True))
-    def get_voided_at(self, event: Event) -> Any:
-        """Return when it was taken back."""
-        voided = self._explanation.voided
-        return serializers.DateTimeField().to_representation(voided.at) if voided else None
 
     @extend_schema_field(EventCostSerializer(allow_null=True))
     def get_cost(self, event: Event) -> Any:

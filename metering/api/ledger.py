@@ -37,7 +37,10 @@ class CSVRenderer(ExactJSONRenderer):
 
 
 class CauseSerializer(serializers.Serializer[Any]):
-    """What made an entry; an event's own id with its source, or a UUID."""
+    """What made an entry; an event's own id with its source, or a UUID.
+
+    A void is told by the event that was taken back.
+    """
 
     kind = serializers.ChoiceField(choices=[str(kind) for kind in CauseKind])
     id = serializers.CharField()

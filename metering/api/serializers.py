@@ -32,6 +32,15 @@ class EventDraftSchema(serializers.Serializer[Any]):
     timestamp = serializers.DateTimeField(required=False, help_text="Default: time of receipt.")
     properties = serializers.DictField(required=False)
     source = serializers.CharField(max_length=200, required=False)  # type: ignore[assignment]
+    backfill = serializers.BooleanField(
+        required=False,
+        help_text="True for old usage that is reported late on purpose, with its timestamp. It is "
+        "charged in the open period like any late event, and shown as a backfill; caps of an hour, "
+        "a day or a month that began after it do not count it.",
+    )
+    authorization = serializers.UUIDField(
+        required=False, help_text="Captures the event from what this authorization holds."
+    )
 
 
 class EventBatchSchema(serializers.Serializer[Any]):
@@ -73,6 +82,7 @@ class RefusalReasonSerializer(serializers.Serializer[Any]):
     limit = serializers.CharField(required=False)
     needed = AmountField(required=False)
     available = AmountField(required=False)
+    field = serializers.CharField(required=False, help_text="Which of several events it is about.")
 
 
 class OutcomeSerializer(serializers.Serializer[Any]):
@@ -116,14 +126,18 @@ class EventSerializer(serializers.ModelSerializer[Event]):
     customer = serializers.CharField(source="customer.external_id")
     timestamp = serializers.DateTimeField(source="occurred_at")
     late = serializers.BooleanField(source="is_late")
+    backfill = serializers.BooleanField(source="is_backfill")
+    voided_at = serializers.DateTimeField(
+        allow_null=True, read_only=True, help_text="When it was taken back; null while it stands."
+    )
     properties = serializers.SerializerMethodField()
     charges = serializers.SerializerMethodField()
 
     class Meta:
         model = Event
         fields = [
-            "id", "source", "type", "customer", "timestamp", "received_at", "late", "properties",
-            "charges",
+            "id", "source", "type", "customer", "timestamp", "received_at", "late",
+            "backfill", "authorization", "voided_at", "properties", "charges",
         ]  # fmt: skip
 
     def get_properties(self, event: Event) -> dict[str, Any]:
@@ -152,13 +166,14 @@ class DeadLetterSerializer(serializers.ModelSerializer[DeadLetter]):
     event = serializers.CharField(source="external_id")
     customer = serializers.CharField(source="customer_external_id")
     timestamp = serializers.DateTimeField(source="occurred_at")
+    backfill = serializers.BooleanField(source="is_backfill")
     properties = serializers.SerializerMethodField()
 
     class Meta:
         model = DeadLetter
         fields = [
-            "id", "event", "source", "type", "customer", "timestamp", "properties", "reason",
-            "detail", "received_at", "resolved_at",
+            "id", "event", "source", "type", "customer", "timestamp", "backfill", "properties",
+            "reason", "detail", "received_at", "resolved_at",
         ]  # fmt: skip
 
     def get_properties(self, letter: DeadLetter) -> dict[str, Any]:

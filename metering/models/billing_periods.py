@@ -89,20 +89,20 @@ class BillingPeriod(TenantModel):
         return f"{self.starts_at:%Y-%m-%d} to {self.ends_at:%Y-%m-%d}"
 
 
-def _totals_stay_open(operation: pgtrigger.Operation, *, name: str) -> pgtrigger.Trigger:
-    """Refuse totals of a closed period, or of another tenant's period or price."""
+def _totals_stay_open(operation: pgtrigger.Operation, *, name: str, over: str) -> pgtrigger.Trigger:
+    """Refuse totals of a period that is `over`, or of another tenant's period or price."""
     return pgtrigger.Trigger(
         name=name,
         level=pgtrigger.Statement,
         when=pgtrigger.After,
         operation=operation,
         referencing=pgtrigger.Referencing(new="changed"),
-        func="""
+        func=f"""
         IF EXISTS (
             SELECT FROM changed
             LEFT JOIN metering_billingperiod period ON period.id = changed.period_id
             LEFT JOIN pricing_price price ON price.id = changed.price_id
-            WHERE period.closed_at IS NOT NULL
+            WHERE period.{over} IS NOT NULL
                 OR period.organization_id IS DISTINCT FROM changed.organization_id
                 OR price.organization_id IS DISTINCT FROM changed.organization_id
         ) THEN
@@ -110,7 +110,7 @@ def _totals_stay_open(operation: pgtrigger.Operation, *, name: str) -> pgtrigger
                 USING ERRCODE = 'integrity_constraint_violation';
         END IF;
         RETURN NULL;
-        """,
+        """,  # noqa: S608
     )
 
 
@@ -159,8 +159,13 @@ class UsageTotal(TenantModel):
         ]
         triggers = [
             *guards.never_deleted("usage total"),
-            _totals_stay_open(pgtrigger.Insert, name="usage_total_of_an_open_period"),
-            _totals_stay_open(pgtrigger.Update, name="usage_total_moves_while_open"),
+            _totals_stay_open(
+                pgtrigger.Insert, name="usage_total_of_an_open_period", over="closed_at"
+            ),
+            # An event may be voided between the close and the invoice, which then leaves it out.
+            _totals_stay_open(
+                pgtrigger.Update, name="usage_total_moves_until_invoiced", over="invoiced_at"
+            ),
             pgtrigger.Protect(
                 name="usage_total_keeps_its_place",
                 operation=pgtrigger.Update,

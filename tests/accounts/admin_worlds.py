@@ -14,6 +14,7 @@ from tests.factories import (
     AlertFiringFactory,
     ApiKeyFactory,
     AssetFactory,
+    AuthorizationFactory,
     BacktestRunFactory,
     BillingPeriodFactory,
     CostRateFactory,
@@ -125,6 +126,7 @@ class Company:
             ),
             invoice,
             SpendCapFactory.create(customer=self.customer, asset=self.asset, name=self.marker),
+            AuthorizationFactory.create(customer=self.customer, quote={self.marker: "1"}),
             BacktestRunFactory.create(plan_version=self.draft, error=self.marker),
         )
 

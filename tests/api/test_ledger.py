@@ -14,10 +14,11 @@ from django.test.utils import CaptureQueriesContext
 from accounts import api_keys, ledger
 from accounts.burndown import Category
 from accounts.models import OnExpiry
-from tests.api.callers import Caller
+from metering import corrections
+from tests.api.callers import Caller, caller_of
 from tests.clock import DAY, HOUR, NOW, SINCE
 from tests.factories import AssetFactory
-from tests.worlds import VideoWorld
+from tests.worlds import VideoWorld, open_world_selling
 
 pytestmark = pytest.mark.django_db
 
@@ -76,6 +77,16 @@ class TestPages:
         )
         [taken, _] = read(api, video)["results"]
         assert taken["cause"] == {"kind": "authorization", "id": str(reference)}
+
+    def test_what_a_void_charges_others_is_told_by_the_event_it_took_back(self) -> None:
+        tiers = [{"up_to": "10", "unit_amount": "1"}, {"up_to": None, "unit_amount": "0.5"}]
+        world = open_world_selling({"charge_model": "graduated", "tiers": tiers})
+        first = world.used(units="10")
+        world.record(first, world.used(units="10"))
+        corrections.void_event(organization_id=world.organization.id, key=first.key, at=NOW)
+        entries = read(caller_of(world.organization), world)["results"]
+        causes = {each["cause"]["kind"]: each["cause"]["id"] for each in entries}
+        assert causes["void"] == first.external_id
 
     def test_pages_lead_through_all_assets(self, api: Caller, video: VideoWorld) -> None:
         units = AssetFactory.create(organization=video.organization, code="ACME", scale=0)

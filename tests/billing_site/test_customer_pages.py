@@ -14,7 +14,7 @@ from django.urls import reverse
 from accounts import ledger
 from accounts.burndown import Category
 from accounts.models import Role, User
-from metering import caps
+from metering import caps, corrections
 from metering.models import CapOwner, SpendCap
 from metering.spend_caps import Window
 from pricing.models import ShortfallPolicy
@@ -175,6 +175,18 @@ class TestOneEvent:
         ):
             assert words in shown
         assert '6.00<small></small></span> <span class="unit">USD' in shown
+
+    def test_that_was_taken_back_says_so(self, video: VideoWorld) -> None:
+        event = video.event()
+        video.record(event)
+        corrections.void_event(
+            organization_id=video.organization.id, key=event.key, at=NOW, reason="Sent twice"
+        )
+        shown = page(video, "event", event.key)
+        assert "Taken back on 10 Mar 2025, 12:00:00: Sent twice." in shown
+        assert "of it was given back since" in shown
+        assert '<span class="chip bad">Voided</span>' in page(video, "events")
+        assert "Given back" in page(video, "statement")
 
     def test_says_what_will_be_invoiced(self) -> None:
         world = open_video_world(credit="1", policy=ShortfallPolicy.OVERAGE)

@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from accounts import ledger
 from accounts.burndown import Category
 from accounts.models import EntryKind
-from metering import explanations
+from metering import caps, corrections, explanations
 from metering.explanations import Explanation
+from metering.spend_caps import Window
 from pricing.models import Settle, ShortfallPolicy
 from tests.clock import DAY, NOW
 from tests.worlds import VideoWorld, open_video_world, open_world_selling
@@ -128,6 +129,43 @@ def test_an_event_that_was_just_recorded_is_counted_by_nothing_and_stands(
     video.record(event)
     explanation = explained(video, event.key)
     assert (explanation.counted, explanation.authorization, explanation.voided) == ([], None, None)
+
+
+def test_what_it_counted_towards_is_told_with_the_cap(video: VideoWorld) -> None:
+    cap = caps.set_cap(
+        customer=video.customer, limit=Decimal(50), window=Window.DAY, asset=video.usd,
+        property_name="speed", at=NOW,
+    )  # fmt: skip
+    event = video.minutes_of("fast", "2")
+    video.record(event)
+    [counted] = explained(video, event.key).counted
+    assert (counted.cap, counted.bucket, counted.amount) == (cap, "fast", Decimal(2))
+    assert counted.window_starts_at == NOW.replace(hour=0)
+
+
+def test_a_void_is_told_with_its_reason_and_what_came_back(video: VideoWorld) -> None:
+    event, better = video.minutes_of("fast", "3"), video.minutes_of("fast", "2")
+    video.record(event)
+    corrections.replace_event(
+        organization_id=video.organization.id, key=event.key, draft=better, at=NOW, reason="Typo"
+    )
+    explanation = explained(video, event.key)
+    assert explanation.voided is not None
+    assert (explanation.voided.at, explanation.voided.reason) == (NOW, "Typo")
+    assert explanation.voided.replacement_key == better.key
+    assert [payment.returned for payment in explanation.payments] == [3]
+
+
+def test_what_replaced_it_at_another_customer_is_not_told(video: VideoWorld) -> None:
+    event = video.event()
+    video.record(event)
+    elsewhere = video.add_customer().event(id="elsewhere")
+    corrections.replace_event(
+        organization_id=video.organization.id, key=event.key, draft=elsewhere, at=NOW
+    )
+    explanation = explained(video, event.key)
+    assert explanation.voided is not None
+    assert explanation.voided.replacement_key is None
 
 
 def test_an_explanation_costs_few_queries(video: VideoWorld) -> None:

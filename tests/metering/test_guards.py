@@ -138,9 +138,15 @@ class TestTotals:
         total = UsageTotalFactory.create()
         BillingPeriod.objects.update(closed_at=NOW)
         with refused("totalled in an open period"):
-            UsageTotal.objects.update(events=1)
-        with refused("totalled in an open period"):
             UsageTotalFactory.create(period=total.period, price=total.price, cell="late")
+
+    def test_a_total_moves_until_it_is_invoiced(self) -> None:
+        UsageTotalFactory.create()
+        BillingPeriod.objects.update(closed_at=NOW)
+        UsageTotal.objects.update(events=1)
+        BillingPeriod.objects.update(invoiced_at=NOW)
+        with refused("totalled in an open period"):
+            UsageTotal.objects.update(events=2)
 
     def test_a_total_is_kept_once_for_each_cell(self) -> None:
         total = UsageTotalFactory.create()
