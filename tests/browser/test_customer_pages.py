@@ -29,7 +29,12 @@ def paths(site: Site) -> list[str]:
                  meter=world.minutes, property_name="model", at=now)  # fmt: skip
     world.grant("2.5", priority=1, name="Launch gift", at=now)
     world.record(
-        world.used(minutes="82.123456", speed="fast", model="aurora", prompt="a " * 90), at=now
+        world.event(
+            id="x" * 200,
+            source="y" * 200,
+            properties={"minutes": "82.123456", "speed": "fast", "model": "m" * 200, "p" * 90: []},
+        ),
+        at=now,
     )
     event = Event.objects.order_by("-position")[0]
     cap = world.customer.caps.all()[0]
