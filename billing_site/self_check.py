@@ -8,15 +8,9 @@ from accounts import audit as books_audit
 from accounts.audit import Difference
 from invoicing import audit as invoice_audit
 from metering import audit as usage_audit
-from metering import correction_audit
 
 
 def differences() -> list[Difference]:
     """Check everything; an empty list is what is expected."""
-    checks = (
-        *books_audit.CHECKS,
-        *usage_audit.CHECKS,
-        *correction_audit.CHECKS,
-        *invoice_audit.CHECKS,
-    )
+    checks = (*books_audit.CHECKS, *usage_audit.CHECKS, *invoice_audit.CHECKS)
     return books_audit.run(checks)

@@ -1,6 +1,7 @@
 """The audit of usage: what events cost, computed again, against the books and the totals."""
 
 from accounts.audit import Check
+from metering import authorization_audit, correction_audit
 from metering.correction_audit import RERATED
 
 CHECKS = (
@@ -48,7 +49,12 @@ CHECKS = (
                 account.asset_id, -sum(entry.amount) AS total
             FROM accounts_ledgerentry entry
             JOIN accounts_creditaccount account ON account.id = entry.account_id
-            WHERE entry.kind = 'usage'
+            WHERE entry.kind = 'usage' AND NOT EXISTS (
+                -- What a hold took when its time came has no event; see the next promises.
+                SELECT FROM accounts_hold hold
+                WHERE hold.organization_id = entry.organization_id
+                    AND hold.account_id = entry.account_id AND hold.reference = entry.reference
+            )
             GROUP BY 1, 2, 3, 4
         ) taken USING (organization_id, key, customer_id, asset_id)
         WHERE coalesce(rated.due, 0) <> coalesce(taken.total, 0)
@@ -196,6 +202,12 @@ CHECKS = (
         WHERE entry.kind = 'usage'
             AND -entry.amount > coalesce(rated.amount, 0) + coalesce(closed.amount, 0)
                 + coalesce(voided.amount, 0)
+            -- What a hold had reserved there was reserved for one of the grant's meters.
+            AND NOT EXISTS (
+                SELECT FROM accounts_hold hold
+                WHERE hold.organization_id = entry.organization_id
+                    AND hold.account_id = entry.account_id AND hold.reference = entry.reference
+            )
         """,  # noqa: S608
     ),
     Check(
@@ -215,4 +227,6 @@ CHECKS = (
             OR entry.balance_after - entry.amount < alert.threshold
         """,
     ),
+    *authorization_audit.CHECKS,
+    *correction_audit.CHECKS,
 )

@@ -182,7 +182,7 @@ class _Correcting:
         # Read under the locks: only then is it too late for an invoice.
         period = BillingPeriod.objects.get(organization=self.organization_id, id=event.period_id)
         try:
-            rerated = rerating.without(event, period)
+            rerated = rerating.without(event, period=period)
         except Unpriceable as error:
             raise NotCorrectable(error.detail) from error
         void = EventVoid(

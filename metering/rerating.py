@@ -94,7 +94,7 @@ class Rerated:
         return [min(overage, self.after[slot].amount - uncollected), uncollected]
 
 
-def without(event: Event, period: BillingPeriod) -> list[Rerated]:
+def without(event: Event, *, period: BillingPeriod) -> list[Rerated]:
     """Return what each price that counted `event` holds without it, by the period's totals.
 
     The caller holds the locks of the customer's accounts, in a transaction. Raises Unpriceable for

@@ -44,6 +44,7 @@ from accounts.models import (
 )
 from invoicing.models import Invoice, InvoiceLine, InvoiceState, NumberSeries
 from metering.models import (
+    Adjustment,
     AlertFiring,
     Authorization,
     BacktestResult,
@@ -56,6 +57,7 @@ from metering.models import (
     DistinctValue,
     Ending,
     Event,
+    EventVoid,
     PeriodCharge,
     RatedEvent,
     SpendAlert,
@@ -510,6 +512,38 @@ class RatedEventFactory(DjangoModelFactory[RatedEvent]):
     quantity = Decimal(1)
     amount = Decimal("0.01")
     working = LazyFunction(dict)
+
+
+class EventVoidFactory(DjangoModelFactory[EventVoid]):
+    """A void of an event that cost nothing."""
+
+    class Meta:
+        model = EventVoid
+
+    class Params:
+        event = SubFactory(EventFactory)
+
+    organization = SelfAttribute("event.organization")
+    event_key = SelfAttribute("event.key")
+    customer = SelfAttribute("event.customer")
+    voided_at = NOW
+
+
+class AdjustmentFactory(DjangoModelFactory[Adjustment]):
+    class Meta:
+        model = Adjustment
+
+    class Params:
+        event = SubFactory(EventFactory)
+
+    void = SubFactory(EventVoidFactory, event=SelfAttribute("..event"))
+    organization = SelfAttribute("event.organization")
+    period = SelfAttribute("event.period")
+    price = SubFactory(
+        PriceFactory, plan_version__plan__organization=SelfAttribute("....organization")
+    )
+    events = -1
+    quantity = Decimal(-1)
 
 
 class DeadLetterFactory(DjangoModelFactory[DeadLetter]):

@@ -21,7 +21,6 @@ from metering.api import events
 from metering.api.serializers import EventDraftSchema, OutcomeSerializer
 from metering.corrections import Voided
 from metering.event_drafts import InvalidDraft
-from metering.models import Event
 
 IDS_MAX = 1_000
 _REASON = "Why, for whoever looks at the event later."
@@ -65,12 +64,15 @@ class EffectSerializer(serializers.Serializer[Any]):
     available = AmountField()
 
 
-class VoidSerializer(serializers.Serializer[Any]):
-    """An event that was taken back."""
-
+class _VoidHead(serializers.Serializer[Any]):
     id = serializers.CharField()
     source = serializers.CharField()
     voided_at = serializers.DateTimeField()
+
+
+class VoidSerializer(_VoidHead):
+    """An event that was taken back."""
+
     reason = serializers.CharField()
     effects = EffectSerializer(many=True)
 
@@ -278,15 +280,11 @@ def effects_as_answered(effects: Sequence[dict[str, str]]) -> list[dict[str, str
 
 
 def _rendered(voided: Voided) -> dict[str, Any]:
-    event: Event = voided.event
-    return dict(
-        VoidSerializer(
-            {
-                "id": event.external_id,
-                "source": event.source,
-                "voided_at": voided.void.voided_at,
-                "reason": voided.void.reason,
-                "effects": effects_as_answered(voided.void.effects),
-            }
-        ).data
-    )
+    event, void = voided.event, voided.void
+    head = {"id": event.external_id, "source": event.source, "voided_at": void.voided_at}
+    return {
+        **_VoidHead(head).data,
+        "reason": void.reason,
+        # Amounts were written down as they are answered.
+        "effects": effects_as_answered(void.effects),
+    }

@@ -118,6 +118,21 @@ def writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
                 {"asset": "USD", "amount": "1", "expires_at": MARK},
             ],
         ),
+        "events/nothing/void": ("POST", [MARK, {"reason": [MARK]}]),
+        "events/void": (
+            "POST",
+            [MARK, {"ids": MARK}, {"ids": [[MARK]]}, {"ids": ["a"], "source": [MARK]}],
+        ),
+        "events/nothing/replace": (
+            "POST",
+            [
+                MARK,
+                {"event": MARK},
+                {"event": fast_minutes(video), "reason": [MARK]},
+                *({"event": fast_minutes(video, **{name: MARK})} for name in fast_minutes(video)),
+            ],
+        ),
+        "dead-letters/replay": ("POST", [MARK, {"reason": [MARK]}, {"limit": MARK}]),
         f"{customer}/alerts": ("POST", [MARK, {"asset": MARK, "threshold": "1"}]),
         **catalogue_writes(customer, plan),
     }

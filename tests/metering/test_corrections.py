@@ -7,16 +7,15 @@ from typing import Any
 
 import pytest
 
-from accounts import ledger
-from accounts.models import CreditGrant, LedgerEntry
+from accounts.models import CreditAccount, CreditGrant, LedgerEntry
 from billing_site import self_check
 from metering import corrections
 from metering.corrections import Voided
 from metering.event_drafts import EventDraft
 from metering.models import Adjustment, EventVoid, UsageTotal
-from pricing.models import ShortfallPolicy
-from tests.clock import DAY, NOW, SINCE
-from tests.price_menu import Shop, open_shop
+from pricing.models import Aggregation, ShortfallPolicy
+from tests.clock import DAY, NOW
+from tests.price_menu import Dish, Shop, open_shop
 from tests.worlds import VideoWorld, open_video_world, open_world_selling
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("checks_at_once")]
@@ -142,3 +141,54 @@ class TestTiers:
         void(world, second)
         assert world.balance() == 100
         assert total() == (0, 0, 0, 0)
+
+    def test_what_becomes_cheaper_lowers_overage_first(self) -> None:
+        rising = {
+            "charge_model": "graduated",
+            "tiers": [
+                {"up_to": "10", "unit_amount": "0.10", "flat_amount": "0"},
+                {"up_to": None, "unit_amount": "1", "flat_amount": "0"},
+            ],
+        }
+        world = open_world_selling(rising, credit="3")
+        first, _ = used(world, "10"), used(world, "10")
+        # 1.00 and then 10.00, of which 2.00 are there: 8.00 are overage.
+        assert (world.balance(), total()) == (0, (20, 11, 8, 2))
+        voided = void(world, first)
+        # 10 units alone are 1.00: 9.00 too much, 8.00 of it unpaid and 1.00 of it credit.
+        assert total() == (10, 1, 0, 1)
+        assert world.balance() == 2
+        assert voided.void.effects[0]["returned"] == "2"
+        refund = CreditGrant.objects.get(category="refund")
+        assert (refund.amount, refund.reference) == (1, f"void:{voided.void.id}:USD")
+
+    @pytest.mark.parametrize(
+        ("policy", "limit", "expected"),
+        [
+            (ShortfallPolicy.BLOCK, "0", (0, 0, 9)),
+            (ShortfallPolicy.OVERDRAFT, "4", (-4, 0, 5)),
+            (ShortfallPolicy.OVERAGE, "0", (0, 9, 0)),
+        ],
+    )
+    def test_what_becomes_dearer_is_never_refused(
+        self, policy: ShortfallPolicy, limit: str, expected: tuple[int, int, int]
+    ) -> None:
+        shop = open_shop([], policy=policy, overdraft_limit=limit, also={"per_unit": dish(STEEP)})
+        grant_until(shop, "10", NOW + DAY)
+        first, second = shop.draft(tokens="10"), shop.draft(tokens="20")
+        shop.grant(shop.customers[0], "2")
+        shop.record(first, second)
+        # The 10.00 that come back expire at once; the second event needs 9.00 more.
+        void(shop, first, at=NOW + 2 * DAY)
+        held = UsageTotal.objects.get()
+        account = CreditAccount.objects.get(customer=shop.customers[0], asset=shop.assets["USD"])
+        assert (account.balance, held.overage, held.uncollected) == expected
+        assert held.amount == 11
+
+
+def dish(definition: dict[str, Any]) -> Dish:
+    return Dish(aggregation=Aggregation.SUM, measures="tokens", definition=definition)
+
+
+def grant_until(shop: Shop, amount: str, expires_at: dt.datetime) -> None:
+    shop.grant(shop.customers[0], amount, expires_at=expires_at)

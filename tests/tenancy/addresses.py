@@ -15,7 +15,7 @@ from django.utils.http import urlsafe_base64_encode
 
 from accounts.models import Customer
 from invoicing.models import Invoice
-from metering.models import BacktestRun, Event, SpendCap
+from metering.models import BacktestRun, DeadLetter, Event, SpendCap
 from pricing.models import CostRate, Plan, PlanVersion
 from tests.tenancy.neighbours import (
     OWN_CUSTOMER,
@@ -32,6 +32,7 @@ _ROWS: dict[str, type[models.Model]] = {
     "cap_id": SpendCap,
     "customer_id": Customer,
     "invoice_id": Invoice,
+    "letter_id": DeadLetter,
     "plan_id": Plan,
     "rate_id": CostRate,
     "version_id": PlanVersion,
