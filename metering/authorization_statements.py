@@ -37,6 +37,11 @@ class Described:
     pays: Sequence[Draw]
     names: Mapping[uuid.UUID, str]
 
+    @property
+    def ended_at(self) -> dt.datetime | None:
+        """When somebody, or time, has ended it."""
+        return self.row.expires_at if self.state == "expired" else self.row.ended_at
+
 
 def find(*, organization_id: uuid.UUID, id_: uuid.UUID) -> Authorization:
     """Return an authorization with its customer. Raises UnknownAuthorization."""

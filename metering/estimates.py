@@ -57,7 +57,7 @@ class Estimate:
         """Count one event."""
         for asset_id, charged in by_asset(rated).items():
             self.parts[asset_id] = _merged([*self.parts.get(asset_id, ()), *parts_of(charged)])
-        lines = [line.to_wire() for line in quoting.lines_of(rated, {})]
+        lines = [line.to_wire() for line in quoting.lines_of(rated, overages={})]
         for line in lines:
             del line["overage"]  # Known only of the whole.
         self.items.append({"id": draft.external_id or None, "type": draft.type, "prices": lines})

@@ -192,7 +192,7 @@ class _Quoting:
         return QuotedEvent(
             status=QuoteStatus.QUOTED,
             external_id=draft.external_id,
-            lines=lines_of(rated, paid.overages),
+            lines=lines_of(rated, overages=paid.overages),
             charges=paid.charges,
             draws=[draw for asset, book in books.items() for draw in _draws(asset, book, entered)],
         )
@@ -228,7 +228,7 @@ def _books_by_asset(subscriber: Subscriber, rated: Iterable[RatedPrice]) -> dict
     return {price.asset_code: subscriber.books[price.asset_id] for price, _ in rated}
 
 
-def lines_of(rated: Iterable[RatedPrice], overages: Mapping[uuid.UUID, Decimal]) -> list[Line]:
+def lines_of(rated: Iterable[RatedPrice], *, overages: Mapping[uuid.UUID, Decimal]) -> list[Line]:
     """Return what each price makes of a rated event; `overages` by price id."""
     return [
         Line(
@@ -271,7 +271,7 @@ def _blocked(
     return QuotedEvent(
         status=QuoteStatus.BLOCKED,
         external_id=draft.external_id,
-        lines=lines_of(rated, {}),
+        lines=lines_of(rated, overages={}),
         refusals=refusals,
         reason=refusals[0].reason,
         detail=refusals[0].detail,

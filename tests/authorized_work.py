@@ -3,6 +3,7 @@
 import datetime as dt
 import uuid
 from collections.abc import Sequence
+from decimal import Decimal
 from typing import Any
 
 from metering import authorization_statements, authorizations
@@ -65,3 +66,8 @@ def fast_minutes(world: VideoWorld, *minutes: str) -> Sequence[EventDraft]:
 def unknown_id() -> str:
     """Return the id of no authorization."""
     return str(uuid.uuid4())
+
+
+def usd(amount: int) -> dict[str, Decimal]:
+    """Return an amount as an authorization tells it."""
+    return {"USD": Decimal(amount)}

@@ -13,6 +13,7 @@ from metering.api.quotes import AsSent, DrawSerializer, QuotedPriceSerializer
 from metering.api.serializers import EventDraftSchema, OutcomeSerializer
 from metering.authorization_statements import STATES, Described
 from metering.models import Authorization
+from pricing.api.serializers import FlagField
 
 ITEMS_MAX = 1_000
 SECONDS_DEFAULT = 600
@@ -55,6 +56,7 @@ class AuthorizationRequest(StrictSerializer):
     on_expiry = serializers.ChoiceField(
         choices=OnExpiry.choices,
         default=OnExpiry.RELEASE,
+        error_messages={"invalid_choice": f"must be one of {', '.join(OnExpiry.values)}"},
         help_text="What becomes of what is held when nobody claims it in time.",
     )
 
@@ -84,7 +86,7 @@ class CaptureRequest(StrictSerializer):
         max_length=settings.EVENTS_PER_REQUEST_MAX,
         help_text="Real events, each under its own id. None of them: what is held is given back.",
     )
-    final = serializers.BooleanField(
+    final = FlagField(
         default=True, help_text="Whether that was all, so that the rest is given back."
     )
 
@@ -123,6 +125,7 @@ class AuthorizationSerializer(serializers.ModelSerializer[Authorization]):
     customer = serializers.CharField(source="customer.external_id")
     state = serializers.SerializerMethodField()
     quote = serializers.DictField(child=serializers.CharField())
+    ended_at = serializers.SerializerMethodField()
 
     class Meta:
         model = Authorization
@@ -135,6 +138,12 @@ class AuthorizationSerializer(serializers.ModelSerializer[Authorization]):
     def get_state(self, authorization: Authorization) -> str:
         """Return the state at the moment of the request."""
         return authorization.state_at(self.context["at"])
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_ended_at(self, authorization: Authorization) -> Any:
+        """Return when somebody, or time, has ended it."""
+        ended_at = authorization.end_by(self.context["at"])
+        return serializers.DateTimeField().to_representation(ended_at) if ended_at else None
 
 
 class AuthorizedPriceSerializer(QuotedPriceSerializer):
@@ -172,11 +181,16 @@ class AuthorizationDetailSerializer(serializers.Serializer[Described]):
     pays = serializers.SerializerMethodField(
         help_text="The grants it is reserved on, in burn order; last the credit line, as null."
     )
-    items = AuthorizedItemSerializer(source="row.items", many=True)
+    items = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField(source="row.created_at")
     expires_at = serializers.DateTimeField(source="row.expires_at")
-    ended_at = serializers.DateTimeField(source="row.ended_at", allow_null=True)
+    ended_at = serializers.DateTimeField(allow_null=True)
     on_expiry = serializers.ChoiceField(source="row.on_expiry", choices=OnExpiry.choices)
+
+    @extend_schema_field(AuthorizedItemSerializer(many=True))
+    def get_items(self, described: Described) -> Any:
+        """Return the expected events as they were priced, which is how they are stored."""
+        return described.row.items
 
     @extend_schema_field(DrawSerializer(many=True))
     def get_pays(self, described: Described) -> Any:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -295,11 +296,13 @@ def _problem(error: Refused | Unpriced) -> Problem:
     reasons_told = [refusal.to_wire() for refusal in error.refusals]
     binding: dict[str, Any] = dict(reasons_told[0])
     kind, detail = binding.pop("reason"), binding.pop("detail")
-    return Problem(402, kind, detail, reason=kind, **binding, refusals=reasons_told)
+    errors = [(each.field, each.detail) for each in error.refusals if each.field]
+    return Problem(402, kind, detail, errors=errors, **binding, refusals=reasons_told)
 
 
 def _answer(done: Done, *, status: int = 200, **more: Any) -> Response:
     if done.firings:
-        tasks.wake_delivery()
+        # Under a key the work is not committed yet.
+        transaction.on_commit(tasks.wake_delivery)
     shown: Mapping[str, Any] = AuthorizationDetailSerializer(done.authorization).data
     return Response({**shown, **more}, status=status)

@@ -81,6 +81,10 @@ class Authorization(TenantModel):
         """Return open, captured, released or expired; a hold is open for exactly as long."""
         return self.ended_as or ("open" if at < self.expires_at else "expired")
 
+    def end_by(self, at: dt.datetime) -> dt.datetime | None:
+        """Return when it ended, or None while it is open."""
+        return self.ended_at or (None if at < self.expires_at else self.expires_at)
+
 
 class CapReservation(models.Model):
     """What an authorization reserves of one value of a cap, in the window it was made in.

@@ -23,6 +23,13 @@ NEEDED = {
     ("POST", "events/{external_id}/void"): EVENTS,
     ("POST", "events/{external_id}/replace"): EVENTS,
     ("POST", "quotes"): READ,
+    ("GET", "authorizations"): READ,
+    ("POST", "authorizations"): EVENTS,
+    ("GET", "authorizations/{authorization_id}"): READ,
+    ("POST", "authorizations/{authorization_id}/capture"): EVENTS,
+    ("POST", "authorizations/{authorization_id}/extend"): EVENTS,
+    ("POST", "authorizations/{authorization_id}/report"): EVENTS,
+    ("POST", "authorizations/{authorization_id}/release"): EVENTS,
     ("GET", "customers"): READ,
     ("POST", "customers"): CUSTOMERS,
     ("GET", "customers/{external_id}"): READ,
@@ -80,6 +87,7 @@ def address(template: str) -> str:
     nothing = "00000000-0000-7000-8000-000000000000"
     return template.format(
         external_id="nobody",
+        authorization_id=nothing,
         backtest_id=nothing,
         invoice_id=nothing,
         cap_id=nothing,

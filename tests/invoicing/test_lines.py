@@ -46,7 +46,11 @@ def test_what_nobody_pays_is_neither_due_nor_paid_by_credit() -> None:
         uncollected=Decimal(10),
         scale=2,
     )
-    assert (line.credits_applied, line.uncollected, line.amount) == (120, 10, 0)
+    assert (line.credits_applied, line.uncollected, line.amount) == (
+        Decimal(120),
+        Decimal(10),
+        Decimal(0),
+    )
 
 
 def test_an_invoice_without_lines_asks_for_nothing() -> None:

@@ -20,6 +20,7 @@ from tests.authorized_work import (
     event_of,
     fast_minutes,
     reasons_against,
+    usd,
 )
 from tests.clock import DAY, HOUR, NOW, SECOND
 from tests.factories import SpendAlertFactory
@@ -46,7 +47,7 @@ class TestAuthorizing:
         assert (stands.state, row.quote, stands.held) == (
             "open", {"USD": "12.5"}, {"USD": Decimal("12.5")},
         )  # fmt: skip
-        assert (video.balance(), available(video)) == (100, Decimal("87.5"))
+        assert (video.balance(), available(video)) == (Decimal(100), Decimal("87.5"))
         assert not UsageTotal.objects.exists()
 
     def test_each_item_is_told_tier_by_tier_after_those_before_it(self) -> None:
@@ -67,20 +68,20 @@ class TestAuthorizing:
         video.grant("3", category=Category.PROMOTIONAL, name="Welcome", expires_at=NOW + DAY)
         stands = as_it_stands(authorize(video, *fast_minutes(video, "15")))
         assert [(draw.category, draw.amount) for draw in stands.pays] == [
-            ("promotional", 3), ("paid", 10), ("", 2),
+            ("promotional", Decimal(3)), ("paid", Decimal(10)), ("", Decimal(2)),
         ]  # fmt: skip
         assert list(stands.names.values()).count("Welcome") == 1
 
     def test_free_work_has_a_hold_of_nothing(self, video: VideoWorld) -> None:
         row = authorize(video, *fast_minutes(video, "0"))
-        assert as_it_stands(row).held == {"USD": 0}
+        assert as_it_stands(row).held == usd(0)
         capture(row, event_of(video, row, "0"))
         assert as_it_stands(row).state == "captured"
 
     def test_a_plan_that_invoices_holds_what_grants_cover(self) -> None:
         video = open_video_world(credit="40", policy=ShortfallPolicy.OVERAGE)
         row = authorize(video, *fast_minutes(video, "100"))
-        assert (row.quote, as_it_stands(row).held) == ({"USD": "100"}, {"USD": 40})
+        assert (row.quote, as_it_stands(row).held) == ({"USD": "100"}, usd(40))
         captured = capture(row, event_of(video, row, "100"))
         assert captured.outcomes[0].charges[0]["overage"] == "60"
 
@@ -171,7 +172,7 @@ class TestExtending:
             authorization=row, drafts=fast_minutes(video, "5"), expires_in=2 * HOUR, at=NOW
         )
         stands = as_it_stands(row, at=NOW + HOUR)
-        assert (stands.row.quote, stands.held, stands.state) == ({"USD": "15"}, {"USD": 15}, "open")
+        assert (stands.row.quote, stands.held, stands.state) == ({"USD": "15"}, usd(15), "open")
         assert (stands.row.expires_at, len(stands.row.items)) == (NOW + 2 * HOUR, 2)
 
     def test_what_lacks_credit_changes_nothing(self) -> None:
@@ -183,7 +184,7 @@ class TestExtending:
             )
         assert refused.value.refusals[0].available == 2
         stands = as_it_stands(row)
-        assert (stands.held, stands.row.expires_at) == ({"USD": 10}, NOW + HOUR)
+        assert (stands.held, stands.row.expires_at) == (usd(10), NOW + HOUR)
 
     def test_time_is_never_cut_short(self, video: VideoWorld) -> None:
         row = authorize(video, video.event())
@@ -212,7 +213,7 @@ class TestEnding:
     def test_released_once(self, video: VideoWorld) -> None:
         row = authorize(video, video.event())
         done = authorizations.release(authorization=row, at=NOW)
-        assert (done.authorization.state, available(video)) == ("released", 100)
+        assert (done.authorization.state, available(video)) == ("released", Decimal(100))
         assert done.authorization.row.ended_at == NOW
         for verb in (authorizations.release, authorizations.extend):
             with pytest.raises(AuthorizationEnded) as ended:
@@ -237,7 +238,7 @@ class TestEnding:
         assert AlertFiring.objects.get().balance == 50
         with pytest.raises(AuthorizationEnded, match="expired"):
             authorizations.release(authorization=row, at=at)
-        assert (as_it_stands(row).state, as_it_stands(row).captured) == ("expired", {"USD": 50})
+        assert (as_it_stands(row).state, as_it_stands(row).captured) == ("expired", usd(50))
 
     @pytest.mark.parametrize(
         ("on_expiry", "taken"),
@@ -266,7 +267,7 @@ class TestReporting:
     def test_no_more_than_was_held(self, video: VideoWorld) -> None:
         row = authorize(video, *fast_minutes(video, "10"))
         done = authorizations.report(authorization=row, amounts={"USD": Decimal(11)}, at=NOW)
-        assert done.authorization.reported == {"USD": 10}
+        assert done.authorization.reported == usd(10)
 
     def test_an_asset_in_which_nothing_is_held_is_named(self, video: VideoWorld) -> None:
         row = authorize(video, video.event())

@@ -19,6 +19,7 @@ from tests.authorized_work import (
     event_of,
     fast_minutes,
     unknown_id,
+    usd,
 )
 from tests.clock import HOUR, NOW
 from tests.price_menu import Dish, open_shop
@@ -55,8 +56,8 @@ class TestAmounts:
         assert charge == {
             "asset": "USD", "amount": "743", "overage": "0", "balance": "257", "available": "257",
         }  # fmt: skip
-        assert (done.authorization.state, done.authorization.held) == ("captured", {"USD": 0})
-        assert done.authorization.captured == {"USD": 743}
+        assert (done.authorization.state, done.authorization.held) == ("captured", usd(0))
+        assert done.authorization.captured == usd(743)
         assert Event.objects.get().authorization == row.id
 
     def test_in_parts_with_an_extension(self) -> None:
@@ -66,10 +67,10 @@ class TestAmounts:
         authorizations.extend(authorization=row, drafts=fast_minutes(video, "50"), at=NOW)
         capture(row, event_of(video, row, "40"), final=False)
         capture(row, event_of(video, row, "60"), final=False)
-        assert as_it_stands(row).held == {"USD": 50}
+        assert as_it_stands(row).held == usd(50)
         done = authorizations.release(authorization=row, at=NOW)
-        assert (done.authorization.state, done.authorization.captured) == ("captured", {"USD": 100})
-        assert (video.balance(), available(video)) == (50, 50)
+        assert (done.authorization.state, done.authorization.captured) == ("captured", usd(100))
+        assert (video.balance(), available(video)) == (Decimal(50), Decimal(50))
 
     @pytest.mark.parametrize(
         ("policy", "limit", "charge"),
@@ -102,7 +103,7 @@ class TestAmounts:
         row = authorize(video, *fast_minutes(video, "30"))
         [outcome] = capture(row, event_of(video, row, "50")).outcomes
         assert outcome.charges[0]["uncollected"] == "10"
-        assert as_it_stands(other).held == {"USD": 60}
+        assert as_it_stands(other).held == usd(60)
 
     def test_work_in_an_asset_in_which_nothing_was_held_is_taken_beside_it(self) -> None:
         shop = open_shop(["per_unit"], also={"images": IMAGES})
@@ -138,7 +139,7 @@ class TestExactlyOnce:
         capture(row, draft, final=False)
         done = capture(row, draft, event_of(video, row, "1"))
         assert [each.status for each in done.outcomes] == [Status.REPLAYED, Status.RECORDED]
-        assert (done.authorization.state, done.authorization.captured) == ("captured", {"USD": 3})
+        assert (done.authorization.state, done.authorization.captured) == ("captured", usd(3))
 
     def test_a_final_capture_of_known_events_alone_ends_it(self, video: VideoWorld) -> None:
         row = authorize(video, *fast_minutes(video, "10"))
@@ -163,7 +164,7 @@ class TestExactlyOnce:
         capture(row, draft, final=False)
         done = capture(row, event_of(video, row, "3", id="one"))
         assert [outcome.status for outcome in done.outcomes] == [Status.CONFLICT]
-        assert (done.authorization.state, done.authorization.captured) == ("captured", {"USD": 2})
+        assert (done.authorization.state, done.authorization.captured) == ("captured", usd(2))
 
     def test_with_and_without_the_authorization_are_two_payloads(self, video: VideoWorld) -> None:
         row = authorize(video, *fast_minutes(video, "10"))
@@ -180,20 +181,20 @@ class TestWhatCannotBePriced:
         )
         done = capture(row, event_of(video, row, "2"), broken)
         assert [each.status for each in done.outcomes] == [Status.RECORDED, Status.UNPRICED]
-        assert (done.authorization.state, available(video)) == ("captured", 98)
+        assert (done.authorization.state, available(video)) == ("captured", Decimal(98))
         assert DeadLetter.objects.count() == 1
 
     def test_alone_it_releases(self, video: VideoWorld) -> None:
         row = authorize(video, *fast_minutes(video, "10"))
         done = capture(row, video.event(type="other", authorization=str(row.id)))
-        assert (done.authorization.state, available(video)) == ("released", 100)
+        assert (done.authorization.state, available(video)) == ("released", Decimal(100))
 
     def test_a_customer_who_left_has_the_rest_given_back(self, video: VideoWorld) -> None:
         row = authorize(video, *fast_minutes(video, "10"))
         Subscription.objects.update(ended_at=NOW)
         done = capture(row, event_of(video, row))
         assert done.outcomes[0].status == Status.UNPRICED
-        assert (done.authorization.state, available(video)) == ("released", 100)
+        assert (done.authorization.state, available(video)) == ("released", Decimal(100))
 
 
 class TestEventsThatNameTheirAuthorization:
@@ -204,7 +205,7 @@ class TestEventsThatNameTheirAuthorization:
         assert (first.status, first.charges[0]["available"]) == (Status.RECORDED, "90")
         assert video.record(draft)[0].status == Status.REPLAYED
         stands = as_it_stands(row)
-        assert (stands.state, stands.held, stands.captured) == ("open", {"USD": 6}, {"USD": 4})
+        assert (stands.state, stands.held, stands.captured) == ("open", usd(6), usd(4))
 
     def test_are_not_refused_though_nothing_is_left(self) -> None:
         video = open_video_world(credit="5")
@@ -238,4 +239,4 @@ class TestEventsThatNameTheirAuthorization:
     def test_events_of_several_in_one_set(self, video: VideoWorld) -> None:
         rows = [authorize(video, *fast_minutes(video, "10")) for _ in range(3)]
         video.record(*(event_of(video, row, "1") for row in rows * 2))
-        assert [as_it_stands(row).captured for row in rows] == [{"USD": 2}] * 3
+        assert [as_it_stands(row).captured for row in rows] == [usd(2)] * 3

@@ -6,6 +6,7 @@ from metering.models import BillingPeriod, Event, UsageTotal
 from tests.clock import DAY, HOUR, NOW
 from tests.factories import (
     AlertFiringFactory,
+    AuthorizationFactory,
     BillingPeriodFactory,
     CustomerFactory,
     DeadLetterFactory,
@@ -62,6 +63,37 @@ class TestEvents:
     ) -> None:
         with refused("overage_and_uncollected_within_amount"):
             RatedEventFactory.create(overage=overage, uncollected=uncollected)
+
+
+class TestAuthorizations:
+    @pytest.mark.parametrize(
+        "column", ["organization_id", "customer_id", "on_expiry", "created_at"]
+    )
+    def test_terms_are_fixed(self, column: str) -> None:
+        AuthorizationFactory.create()
+        value = "now()" if column == "created_at" else "'x'"
+        value = "gen_random_uuid()" if column.endswith("_id") else value
+        with refused("authorization_terms_are_fixed|Cannot update"):
+            run(f"UPDATE metering_authorization SET {column} = {value}")
+
+    def test_an_end_is_the_last_change(self) -> None:
+        AuthorizationFactory.create(released=True)
+        with refused("Cannot update"):
+            run("UPDATE metering_authorization SET ended_as = 'captured'")
+
+    @pytest.mark.parametrize(
+        "change", ["ended_as = 'released'", "ended_at = now()",
+                   "ended_as = 'expired', ended_at = now()"]
+    )  # fmt: skip
+    def test_an_end_has_a_moment_and_a_known_way(self, change: str) -> None:
+        AuthorizationFactory.create()
+        with refused("authorization_ends_in_some_way"):
+            run(f"UPDATE metering_authorization SET {change}")
+
+    def test_none_is_ever_deleted(self) -> None:
+        AuthorizationFactory.create()
+        with refused("Cannot delete"):
+            run("DELETE FROM metering_authorization")
 
 
 class TestPeriods:

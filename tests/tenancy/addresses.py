@@ -15,7 +15,7 @@ from django.utils.http import urlsafe_base64_encode
 
 from accounts.models import Customer
 from invoicing.models import Invoice
-from metering.models import BacktestRun, DeadLetter, Event, SpendCap
+from metering.models import Authorization, BacktestRun, DeadLetter, Event, SpendCap
 from pricing.models import CostRate, Plan, PlanVersion
 from tests.tenancy.neighbours import (
     OWN_CUSTOMER,
@@ -28,6 +28,7 @@ from tests.tenancy.neighbours import (
 )
 
 _ROWS: dict[str, type[models.Model]] = {
+    "authorization_id": Authorization,
     "backtest_id": BacktestRun,
     "cap_id": SpendCap,
     "customer_id": Customer,

@@ -11,8 +11,9 @@ from django.db import models
 from accounts import api_keys
 from accounts.models import ApiKey, Organization, User
 from invoicing import closing
+from metering import authorizations, corrections
 from pricing.models import EntitlementKind, PlanVersion, ShortfallPolicy, Subscription
-from tests.clock import DAY, NOW
+from tests.clock import DAY, HOUR, NOW
 from tests.factories import (
     AlertFiringFactory,
     AssetFactory,
@@ -191,8 +192,14 @@ def _agree_terms(world: VideoWorld, text: str) -> None:
 
 
 def _use(world: VideoWorld) -> None:
+    authorizations.authorize(
+        customer=world.customer, drafts=[world.event()], expires_in=HOUR, at=NOW
+    )
     world.record(world.minutes_of("fast", "60", id=SHARED_EVENT))
     world.record(world.event(id="lost", customer="nobody"))
+    mistaken = world.event(id="mistaken")
+    world.record(mistaken)
+    corrections.void_event(organization_id=world.organization.id, key=mistaken.key, at=NOW)
     closing.close_due_periods(at=NOW + 31 * DAY)
     closing.build_due_invoices(at=NOW + 31 * DAY)
 
