@@ -107,11 +107,17 @@ class Subscriber:
         ]
 
     def _not_entitled(self, draft: EventDraft, used: Mapping[str, Decimal]) -> list[Refusal]:
-        found = entitlements.refusal(self.plan.entitlements, properties=draft.properties, used=used)
-        if found is None:
-            return []
-        detail = f"{found.detail[:1].upper()}{found.detail[1:]}."
-        return [Refusal(reason=Reason(found.reason), detail=detail, limit=found.feature)]
+        found = entitlements.refusals(
+            self.plan.entitlements, properties=draft.properties, used=used
+        )
+        return [
+            Refusal(
+                reason=Reason(each.reason),
+                detail=f"{each.detail[:1].upper()}{each.detail[1:]}.",
+                limit=each.feature,
+            )
+            for each in found
+        ]
 
     def lacking(
         self,

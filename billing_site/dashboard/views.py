@@ -75,6 +75,8 @@ def customer(request: PageRequest, customer_id: uuid.UUID) -> HttpResponse:
             "organization": found.organization,
             "is_operator": is_operator,
             "parking": parking,
+            "tab": "overview",
+            "may_change": access.may_change(request.user, found, is_operator=is_operator),
             "version": version,
             "page": customer_page.read(found, at=now),
         }

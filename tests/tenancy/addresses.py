@@ -15,7 +15,7 @@ from django.utils.http import urlsafe_base64_encode
 
 from accounts.models import Customer, Parking
 from invoicing.models import Invoice
-from metering.models import Authorization, BacktestRun, DeadLetter, SpendCap
+from metering.models import Authorization, BacktestRun, DeadLetter, Event, SpendCap
 from pricing.models import CostRate, Plan, PlanVersion
 from tests.tenancy.neighbours import (
     OWN_CUSTOMER,
@@ -102,6 +102,8 @@ def _values(parameter: str, route: str, name: str, owner: Neighbour) -> list[str
         return [SHARED_EVENT, OWN_EVENT] if is_event else [SHARED_CUSTOMER, OWN_CUSTOMER]
     if parameter in {"object_id", "id"}:
         return _ids(owner, _model_of(route))
+    if parameter == "key":
+        return [str(key) for key in owner.rows(Event).values_list("key", flat=True)]
     if parameter in _ROWS:
         return _ids(owner, _ROWS[parameter])
     plain = {
