@@ -1,11 +1,12 @@
 """What follows from totals alone is what rating the other events anew comes to."""
 
 from decimal import Decimal
+from typing import cast
 
 import pytest
 
 from pricing import withdrawals
-from pricing.aggregation import MeterSpec
+from pricing.aggregation import AggregationName, MeterSpec
 from pricing.rating import CompiledPrice, Span, Totals, compile_price
 from tests.clock import NOW, SINCE
 from tests.price_menu import CLOSE, MENU, PROPERTIES
@@ -23,7 +24,7 @@ def compiled(name: str) -> CompiledPrice:
     meter = MeterSpec(
         code=name,
         event_type="call",
-        aggregation=dish.aggregation.value,
+        aggregation=cast("AggregationName", dish.aggregation.value),
         value=dish.measures or "tokens",
     )
     return compile_price(
@@ -63,4 +64,6 @@ def test_the_last_event_leaves_nothing() -> None:
     price, totals = compiled("graduated"), Totals()
     totals.add(price.rate(PROPERTIES, totals, occurred_at=NOW, period=PERIOD))
     left = withdrawals.remaining(price, totals, cell="", quantity=Decimal("12.5"))
-    assert (left.quantity, left.amount, left.events) == (0, 0, 0)
+    assert not left.quantity
+    assert not left.amount
+    assert not left.events
