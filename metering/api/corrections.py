@@ -38,7 +38,9 @@ class VoidsRequest(VoidRequest):
     """Events to be taken back, all of one source."""
 
     ids = serializers.ListField(child=TextField(max_length=200), min_length=1, max_length=IDS_MAX)
-    source = TextField(max_length=200, required=False, help_text="When they were sent with one.")
+    source = TextField(  # type: ignore[assignment]
+        max_length=200, required=False, help_text="When they were sent with one."
+    )
 
 
 class ReplacementSchema(VoidRequest):
@@ -66,7 +68,7 @@ class EffectSerializer(serializers.Serializer[Any]):
 
 class _VoidHead(serializers.Serializer[Any]):
     id = serializers.CharField()
-    source = serializers.CharField()
+    source = serializers.CharField()  # type: ignore[assignment]
     voided_at = serializers.DateTimeField()
 
 
@@ -275,7 +277,7 @@ def _headers(*, is_new: bool) -> dict[str, str]:
 
 def effects_as_answered(effects: Sequence[dict[str, str]]) -> list[dict[str, str]]:
     """Return stored effects in the order of their fields, which the database does not keep."""
-    fields = EffectSerializer().fields
+    fields = list(EffectSerializer().fields.keys())
     return [{name: effect[name] for name in fields if name in effect} for effect in effects]
 
 

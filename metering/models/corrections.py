@@ -119,7 +119,7 @@ class Adjustment(TenantModel):
     overage = AmountField(default=0)
     uncollected = AmountField(default=0)
 
-    objects = AdjustmentQuerySet.as_manager()
+    objects = AdjustmentQuerySet.as_manager()  # type: ignore[misc]
 
     class Meta:
         constraints = [

@@ -15,6 +15,7 @@ from accounts.money import ZERO
 from billing_site import self_check
 from invoicing import closing
 from metering import corrections
+from metering.event_drafts import EventDraft
 from metering.models import (
     Adjustment,
     BillingPeriod,
@@ -62,7 +63,7 @@ class Holding(NamedTuple):
     amount: Decimal = ZERO
     events: int = 0
 
-    def __add__(self, other: tuple[Any, ...]) -> "Holding":  # type: ignore[override]
+    def __add__(self, other: tuple[Any, ...]) -> "Holding":
         return Holding(*(mine + theirs for mine, theirs in zip(self, other, strict=True)))
 
 
@@ -113,7 +114,7 @@ def test_a_corrected_event_is_as_if_it_had_come_right(
     for event in events:
         _record(shop, *event)
         _record(other, *event)
-    draft = shop.draft(**{**PROPERTIES, **right}, raw={"timestamp": NOW.isoformat()})
+    draft = _draft(shop, 0, right)
     replaced = corrections.replace_event(
         organization_id=shop.organization.id, key=mistaken, draft=draft, at=NOW
     )
@@ -139,10 +140,13 @@ def _open(names: Sequence[str], policy: tuple[ShortfallPolicy, str, str]) -> Sho
     return shop
 
 
+def _draft(shop: Shop, hours: int, properties: Mapping[str, str]) -> EventDraft:
+    fields: dict[str, Any] = {**PROPERTIES, **properties}
+    return shop.draft(**fields, raw={"timestamp": (NOW + hours * HOUR).isoformat()})
+
+
 def _record(shop: Shop, hours: int, properties: Mapping[str, str]) -> Any:
-    draft = shop.draft(
-        **{**PROPERTIES, **properties}, raw={"timestamp": (NOW + hours * HOUR).isoformat()}
-    )
+    draft = _draft(shop, hours, properties)
     [outcome] = shop.record(draft)
     assert outcome.status == "recorded", outcome
     return draft.key
@@ -205,7 +209,7 @@ def _position(shop: Shop) -> dict[str, Decimal]:
     return position
 
 
-def _moments(shop: Shop) -> dict[tuple[str, str], dt.datetime]:
+def _moments(shop: Shop) -> dict[tuple[str, str], dt.datetime | None]:
     rows = UsageTotal.objects.filter(organization=shop.organization, events__gt=0)
     return {
         (code, cell): moment

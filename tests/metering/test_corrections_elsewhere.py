@@ -21,7 +21,7 @@ from metering.models import (
 from metering.spend_caps import Window
 from tests.clock import DAY, NOW, SINCE
 from tests.factories import SpendAlertFactory
-from tests.metering.test_corrections import STEEP, used, void
+from tests.metering.test_corrections import STEEP, seen, used, void
 from tests.price_menu import open_shop
 from tests.token_world import open_token_world
 from tests.worlds import VideoWorld, open_world_selling
@@ -58,16 +58,16 @@ class TestClosedPeriods:
         closing.close_due_periods(at=self.AFTER)
         closing.build_due_invoices(at=self.AFTER)
         invoice = Invoice.objects.get()
-        assert (invoice.total, UsageTotal.objects.get().amount) == (10, 12)
+        assert seen(invoice.total, UsageTotal.objects.get().amount) == (10, 12)
         voided = void(world, first, at=self.AFTER)
         # 10 units alone are 10.00, 9.00 more than they were charged, and 5.00 up to the minimum.
-        assert (UsageTotal.objects.get().amount, UsageTotal.objects.get().quantity) == (12, 30)
+        assert seen(UsageTotal.objects.get().amount, UsageTotal.objects.get().quantity) == (12, 30)
         waiting = Adjustment.objects.waiting_for_credit_note()
         kinds = dict(waiting.values_list("kind", "amount"))
         assert kinds == {"": -2, "minimum": 2}
         [effect] = voided.void.effects
         # What came back of the first event pays for what the others cost more.
-        assert (effect["returned"], effect["charged"], effect["balance"]) == ("5", "5", "0")
+        assert seen(effect["returned"], effect["charged"], effect["balance"]) == ("5", "5", "0")
         assert sum(waiting.values_list("overage", flat=True)) == Decimal(effect["overage"]) == 0
 
     def test_a_lower_bill_is_a_negative_overage(self) -> None:
@@ -78,7 +78,7 @@ class TestClosedPeriods:
         assert Invoice.objects.get().total == 7
         void(world, second, at=self.AFTER)
         [waiting] = Adjustment.objects.waiting_for_credit_note()
-        assert (waiting.amount, waiting.overage, waiting.is_after_invoice) == (-2, -2, True)
+        assert seen(waiting.amount, waiting.overage, waiting.is_after_invoice) == (-2, -2, True)
         void(world, second, at=self.AFTER)
         assert Adjustment.objects.count() == 1
 
@@ -96,7 +96,7 @@ class TestWhatElseRemembers:
         video.record(draft)
         event = Event.objects.get(key=draft.key)
         [counted] = event.counted
-        assert (counted["bucket"], counted["amount"]) == ("", "9")
+        assert seen(counted["bucket"], counted["amount"]) == ("", "9")
         assert video.record(video.minutes_of("fast", "2"))[0].status == "blocked"
         void(video, draft)
         assert CapCounter.objects.get().used == 0
@@ -123,9 +123,9 @@ class TestWhatElseRemembers:
         ann, bob, again = shop.draft(user="ann"), shop.draft(user="bob"), shop.draft(user="bob")
         shop.record(ann, bob, again)
         void(shop, bob)
-        assert (DistinctValue.objects.count(), UsageTotal.objects.get().quantity) == (2, 2)
+        assert seen(DistinctValue.objects.count(), UsageTotal.objects.get().quantity) == (2, 2)
         void(shop, again)
-        assert (DistinctValue.objects.count(), UsageTotal.objects.get().quantity) == (1, 1)
+        assert seen(DistinctValue.objects.count(), UsageTotal.objects.get().quantity) == (1, 1)
         shop.record(shop.draft(user="bob"))
         assert UsageTotal.objects.get().quantity == 2
 
@@ -150,7 +150,7 @@ class TestWhatElseRemembers:
             end=(NOW + DAY).date(),
             group_by=["customer"],
         )
-        assert (report.total.events, report.total.revenue) == (1, Decimal("11.25"))
+        assert seen(report.total.events, report.total.revenue) == (1, Decimal("11.25"))
         assert report.total.cost == 9
         lines = usage_reports.recent_events(kept.customer, limit=5)
         assert [line.key for line in lines] == [kept.key]
