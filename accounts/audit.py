@@ -235,6 +235,15 @@ _GRANTS = [
         """,
     ),
     Check(
+        "no more is left of a grant that was carried over than was carried and what open holds need",
+        """
+        SELECT organization_id, format('grant %s', id),
+            format('has %s left, of it %s reserved, carried %s', remaining, held, carried)
+        FROM accounts_creditgrant
+        WHERE carried IS NOT NULL AND remaining > greatest(carried, held)
+        """,
+    ),
+    Check(
         "nothing is left of a grant whose expiry was booked",
         """
         SELECT organization_id, format('grant %s', id),

@@ -23,7 +23,7 @@ from metering.event_rows import TotalsKey
 from metering.models import BillingPeriod
 from metering.refusals import Reason, Refusal
 from metering.spend_caps import CapBook, Counted, Use
-from pricing import catalog, entitlements
+from pricing import catalog, entitlements, recurring_grants
 from pricing.aggregation import Unpriceable
 from pricing.catalog import CatalogPrice, CompiledPlan
 from pricing.models import ShortfallPolicy, Subscription
@@ -186,6 +186,7 @@ class Subscribers:
         self._totals: dict[TotalsKey, Totals] = {}
         self.books: dict[uuid.UUID, Book] = {}
         self.cap_books: Mapping[uuid.UUID, CapBook] = {}
+        self._were_due_for_credit = False
 
     @classmethod
     def locked(
@@ -197,6 +198,9 @@ class Subscribers:
         """
         subscribers = cls(organization_id, drafts, at=at)
         subscribers._read(ledger.lock_books, billing_periods.open_periods)
+        if subscribers._were_due_for_credit:
+            # It was granted with the periods, and the books were read before.
+            subscribers._read(ledger.lock_books, billing_periods.open_periods)
         return subscribers
 
     @classmethod
@@ -289,6 +293,9 @@ class Subscribers:
             Subscription.objects.for_organization(self._organization_id)
             .filter(customer__in=books_of, ended_at=None, starts_at__lte=self._at)
             .select_related("customer", "plan_version")
+        )
+        self._were_due_for_credit = any(
+            recurring_grants.is_due(each, at=self._at) for each in subscriptions
         )
         periods = read_periods(subscriptions, at=self._at)
         self.cap_books = cap_counters.read_cap_books(

@@ -32,6 +32,7 @@ RUNS = os.environ.get("LEDGER_MACHINE_RUNS", "200x30")
 """How many lives of how many steps; 2000x50 before a release."""
 
 METERS = ("tokens", "images")
+SERIES = uuid.UUID(int=1)
 POLICIES = ("release", "capture_reported", "capture_full")
 
 
@@ -70,6 +71,7 @@ CAPTURE = step(
 )
 STEPS = st.one_of(
     step("grant", terms=TERMS, begins=st.none() | HOURS, lasts=st.none() | HOURS),
+    step("renew", terms=TERMS, lasts=HOURS, limit=st.none() | cents(1, 1_500)),
     step("void", pick=PICK),
     step("debit", parts=PARTS, overage=st.booleans()),
     step("reverse", pick=PICK),
@@ -136,6 +138,25 @@ class LedgerMachine(RuleBasedStateMachine):
         )
         self.wallet.add(self._pot(granted))
 
+    def renew(self, terms: dict[str, Any], lasts: dt.timedelta, limit: Decimal | None) -> None:
+        """Give credit that takes over what is left of what was given so before."""
+        before = [pot.ends for pot in self.wallet.pots if pot.series == SERIES and pot.ends]
+        effective_at = max([self.wallet.now + HOUR, *before])
+        order = ledger.GrantOrder(
+            account_id=self.account.id,
+            effective_at=effective_at,
+            expires_at=effective_at + lasts,
+            series=SERIES,
+            rollover_limit=limit,
+            **terms,
+        )
+        [granted] = ledger.grant_credit_all(
+            organization_id=self.account.organization_id, orders=[order], at=self.wallet.now
+        )
+        self.wallet.add(self._pot(granted))
+        if self.wallet.debt:
+            self._expire()
+
     @staticmethod
     def _pot(granted: CreditGrant) -> Pot:
         return Pot(
@@ -146,6 +167,8 @@ class LedgerMachine(RuleBasedStateMachine):
             begins=granted.effective_at,
             ends=granted.expires_at,
             meters=frozenset(granted.meters),
+            series=granted.series,
+            limit=granted.rollover_limit,
         )
 
     def void(self, pick: int) -> None:
@@ -327,8 +350,13 @@ class LedgerMachine(RuleBasedStateMachine):
                 for promise in self.wallet.open_promises
                 if any(share.pot is None and share.amount for share in promise.shares)
             )
+            # The same goes for who pays a debt: credit that takes over what is left of other
+            # credit is not entered by those who only give.
+            repays = self.wallet.debt and any(
+                pot.begins == moment and pot.series for pot in self.wallet.pots
+            )
             self.wallet.wait(moment)
-            if becomes_debt:
+            if becomes_debt or repays:
                 self._expire()
         self.wallet.wait(until)
 
@@ -358,6 +386,8 @@ class LedgerMachine(RuleBasedStateMachine):
             for pot in self.wallet.pots
             if pot.left and not pot.waiting
         }
+        ends = {g.id: g.expires_at for g in book.grants if g.remaining}
+        assert ends == {pot.id: pot.ends for pot in self.wallet.pots if pot.id in ends}
         self._holds_agree(book)
 
     def _all_is_booked(self) -> None:
