@@ -235,7 +235,7 @@ _GRANTS = [
         """,
     ),
     Check(
-        "no more is left of a grant that was carried over than was carried and what open holds need",
+        "of a grant carried over no more is left than was carried, or open holds need",
         """
         SELECT organization_id, format('grant %s', id),
             format('has %s left, of it %s reserved, carried %s', remaining, held, carried)
