@@ -34,6 +34,11 @@ class Debit:
     balance: Decimal
     available: Decimal
 
+    @property
+    def uncollected(self) -> tuple[Decimal, ...]:
+        """What nobody will pay of each part: nothing, since what cannot be paid is not debited."""
+        return (ZERO,) * len(self.overage)
+
 
 @dataclass(slots=True, kw_only=True)
 class Book(Reservations):

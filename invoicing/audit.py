@@ -35,11 +35,14 @@ CHECKS = (
         "a final invoice bills what its period has used, each price once",
         """
         SELECT organization_id, format('invoice %s price %s', invoice_id, price_id),
-            format('bills %s of which credit paid %s; used %s of which credit paid %s',
-                billed.amount, billed.credits, used.amount, used.credits)
+            format('bills %s of which credit paid %s and nobody pays %s',
+                billed.amount, billed.credits, billed.uncollected)
+            || format('; used %s of which credit paid %s and nobody pays %s',
+                used.amount, used.credits, used.uncollected)
         FROM (
             SELECT line.organization_id, line.invoice_id, line.price_id,
-                sum(line.usage_amount) AS amount, sum(line.credits_applied) AS credits
+                sum(line.usage_amount) AS amount, sum(line.credits_applied) AS credits,
+                sum(line.uncollected) AS uncollected
             FROM invoicing_invoiceline line
             JOIN invoicing_invoice invoice ON invoice.id = line.invoice_id
             WHERE invoice.state <> 'draft' AND line.price_id IS NOT NULL
@@ -47,12 +50,13 @@ CHECKS = (
         ) billed
         FULL JOIN (
             SELECT charged.organization_id, invoice.id AS invoice_id, charged.price_id,
-                sum(charged.amount) AS amount, sum(charged.amount - charged.overage) AS credits
+                sum(charged.amount) AS amount, sum(charged.uncollected) AS uncollected,
+                sum(charged.amount - charged.overage - charged.uncollected) AS credits
             FROM (
-                SELECT organization_id, period_id, price_id, amount, overage
+                SELECT organization_id, period_id, price_id, amount, overage, uncollected
                 FROM metering_usagetotal
                 UNION ALL
-                SELECT organization_id, period_id, price_id, amount, overage
+                SELECT organization_id, period_id, price_id, amount, overage, 0
                 FROM metering_periodcharge
             ) charged
             JOIN pricing_price price ON price.id = charged.price_id
@@ -63,6 +67,7 @@ CHECKS = (
         ) used USING (organization_id, invoice_id, price_id)
         WHERE coalesce(billed.amount, 0) <> coalesce(used.amount, 0)
             OR coalesce(billed.credits, 0) <> coalesce(used.credits, 0)
+            OR coalesce(billed.uncollected, 0) <> coalesce(used.uncollected, 0)
         """,
     ),
 )

@@ -148,6 +148,7 @@ def _finalized_invoice(
             quantity=line.quantity,
             usage_amount=line.usage_amount,
             credits_applied=line.credits_applied,
+            uncollected=line.uncollected,
             amount=line.amount,
         )
         for position, (price, line) in enumerate(drawn, start=1)
@@ -166,6 +167,7 @@ def _usage_line(price: Price, cells: Sequence[UsageTotal]) -> lines.Line:
         quantity=sum((cell.quantity for cell in cells), money.ZERO),
         amount=sum((cell.amount for cell in cells), money.ZERO),
         overage=sum((cell.overage for cell in cells), money.ZERO),
+        uncollected=sum((cell.uncollected for cell in cells), money.ZERO),
         scale=price.asset.scale,
     )
 

@@ -14,13 +14,14 @@ CHECKS = (
         """,
     ),
     Check(
-        "an event or a closed period has taken from its customer what it cost, less its overage",
+        "an event or a closed period has taken what it cost, less what credit did not pay",
         """
         SELECT organization_id, format('event or period %s', key),
             format('rated %s, taken %s, from an account in the same asset', rated.due, taken.total)
         FROM (
             SELECT rated.organization_id, rated.event_key AS key, event.customer_id,
-                price.asset_id, sum(rated.amount - rated.overage) AS due
+                price.asset_id,
+                sum(rated.amount - rated.overage - rated.uncollected) AS due
             FROM metering_ratedevent rated
             JOIN metering_event event
                 ON event.organization_id = rated.organization_id AND event.key = rated.event_key
@@ -49,17 +50,21 @@ CHECKS = (
         "an event was answered with what it was rated at",
         """
         SELECT organization_id, format('event %s', key),
-            format('answered %s + %s, rated %s + %s in %s', answered.paid, answered.overage,
-                rated.paid, rated.overage, coalesce(answered.asset, rated.asset))
+            format('answered %s + %s + %s, rated %s + %s + %s in %s', answered.paid,
+                answered.overage, answered.uncollected, rated.paid, rated.overage,
+                rated.uncollected, coalesce(answered.asset, rated.asset))
         FROM (
             SELECT event.organization_id, event.key, charge ->> 'asset' AS asset,
-                (charge ->> 'amount')::numeric - (charge ->> 'overage')::numeric AS paid,
-                (charge ->> 'overage')::numeric AS overage
-            FROM metering_event event, jsonb_array_elements(event.charges) charge
+                (charge ->> 'amount')::numeric - (charge ->> 'overage')::numeric - uncollected
+                    AS paid,
+                (charge ->> 'overage')::numeric AS overage, uncollected
+            FROM metering_event event, jsonb_array_elements(event.charges) charge,
+                coalesce((charge ->> 'uncollected')::numeric, 0) uncollected
         ) answered
         FULL JOIN (
             SELECT rated.organization_id, rated.event_key AS key, asset.code AS asset,
-                sum(rated.amount - rated.overage) AS paid, sum(rated.overage) AS overage
+                sum(rated.amount - rated.overage - rated.uncollected) AS paid,
+                sum(rated.overage) AS overage, sum(rated.uncollected) AS uncollected
             FROM metering_ratedevent rated
             JOIN pricing_price price ON price.id = rated.price_id
             JOIN accounts_asset asset ON asset.id = price.asset_id
@@ -67,6 +72,7 @@ CHECKS = (
         ) rated USING (organization_id, key, asset)
         WHERE answered.paid IS DISTINCT FROM rated.paid
             OR answered.overage IS DISTINCT FROM rated.overage
+            OR answered.uncollected IS DISTINCT FROM rated.uncollected
         """,
     ),
     Check(
@@ -112,11 +118,14 @@ CHECKS = (
                 rated.quantity, rated.amount, rated.overage, rated.events)
             || format('; billable %s metered %s, rated billable %s metered %s',
                 total.billable, total.metered_amount, rated.billable, rated.metered_amount)
+            || format('; uncollected %s, rated uncollected %s',
+                total.uncollected, rated.uncollected)
         FROM metering_usagetotal total
         FULL JOIN (
             SELECT rated.organization_id, event.period_id, rated.price_id, rated.cell,
                 sum(rated.quantity) AS quantity, sum(rated.amount) AS amount,
-                sum(rated.overage) AS overage, count(*) AS events,
+                sum(rated.overage) AS overage, sum(rated.uncollected) AS uncollected,
+                count(*) AS events,
                 sum(coalesce((rated.working ->> 'billable')::numeric, rated.quantity)) AS billable,
                 sum(coalesce((rated.working ->> 'metered')::numeric, rated.amount))
                     AS metered_amount
@@ -126,9 +135,9 @@ CHECKS = (
             GROUP BY 1, 2, 3, 4
         ) rated USING (organization_id, period_id, price_id, cell)
         WHERE (total.quantity, total.billable, total.metered_amount, total.amount, total.overage,
-                total.events)
+                total.uncollected, total.events)
             IS DISTINCT FROM (rated.quantity, rated.billable, rated.metered_amount, rated.amount,
-                rated.overage, rated.events)
+                rated.overage, rated.uncollected, rated.events)
         """,
     ),
     Check(

@@ -52,7 +52,7 @@ def read_totals(
         cursor.execute(
             """
             SELECT period_id, price_id, cell, quantity, billable, metered_amount, amount, overage,
-                events, latest_at
+                uncollected, events, latest_at
             FROM metering_usagetotal WHERE organization_id = %s AND period_id = ANY(%s)
             """,
             [organization_id, list(period_ids)],
@@ -99,7 +99,7 @@ def write(writes: Writes, *, organization_id: uuid.UUID, at: dt.datetime) -> Non
     totals = [
         (
             identifiers.new_id(), *key, total.quantity, total.billable, total.metered,
-            total.amount, total.overage, total.events, total.latest_at,
+            total.amount, total.overage, total.uncollected, total.events, total.latest_at,
         )
         for key, total in sorted(writes.totals.items())
     ]  # fmt: skip
@@ -122,6 +122,7 @@ def event_row(
     is_late: bool,
     charges: Sequence[dict[str, str]],
     cost: EventCost | None,
+    authorization_id: uuid.UUID | None = None,
 ) -> tuple[Any, ...]:
     """Return the columns of an event in the order the insert takes them."""
     return (
@@ -137,6 +138,7 @@ def event_row(
         draft.payload_hash,
         exact_json.encode(charges).decode(),
         *_cost_columns(cost),
+        authorization_id,
     )
 
 
@@ -148,11 +150,19 @@ def _cost_columns(cost: EventCost | None) -> tuple[Decimal | None, uuid.UUID | N
 
 
 def rated_row(
-    key: uuid.UUID, price_id: uuid.UUID, price: CompiledPrice, rated: Rated, overage: Decimal
+    key: uuid.UUID,
+    price_id: uuid.UUID,
+    price: CompiledPrice,
+    rated: Rated,
+    *,
+    overage: Decimal,
+    uncollected: Decimal,
 ) -> tuple[Any, ...]:
     """Return the columns of a rated event in the order the insert takes them."""
     noted = exact_json.encode(working(price, rated)).decode()
-    return (key, price_id, rated.cell, rated.quantity, rated.amount, overage, noted)
+    return (
+        key, price_id, rated.cell, rated.quantity, rated.amount, overage, uncollected, noted,
+    )  # fmt: skip
 
 
 def _write_dead_letters(writes: Writes, *, organization_id: uuid.UUID) -> None:
@@ -170,44 +180,49 @@ def _write_dead_letters(writes: Writes, *, organization_id: uuid.UUID) -> None:
 _INSERT_EVENTS = """
 INSERT INTO metering_event (
     organization_id, received_at, key, source, external_id, type, customer_id, period_id,
-    occurred_at, is_late, properties, payload_hash, charges, cost_amount, cost_asset_id, cost_parts
+    occurred_at, is_late, properties, payload_hash, charges, cost_amount, cost_asset_id, cost_parts,
+    authorization_id
 )
 SELECT %s, %s, key, source, external_id, type, customer_id, period_id, occurred_at, is_late,
-    properties::jsonb, payload_hash, charges::jsonb, cost_amount, cost_asset_id, cost_parts::jsonb
+    properties::jsonb, payload_hash, charges::jsonb, cost_amount, cost_asset_id, cost_parts::jsonb,
+    authorization_id
 FROM unnest(
     %s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::timestamptz[],
-    %s::boolean[], %s::text[], %s::bytea[], %s::text[], %s::numeric[], %s::uuid[], %s::text[]
+    %s::boolean[], %s::text[], %s::bytea[], %s::text[], %s::numeric[], %s::uuid[], %s::text[],
+    %s::uuid[]
 ) WITH ORDINALITY AS sent (
     key, source, external_id, type, customer_id, period_id, occurred_at, is_late, properties,
-    payload_hash, charges, cost_amount, cost_asset_id, cost_parts, place
+    payload_hash, charges, cost_amount, cost_asset_id, cost_parts, authorization_id, place
 )
 ORDER BY place
 """
 
 _INSERT_RATED = """
 INSERT INTO metering_ratedevent (
-    organization_id, event_key, price_id, cell, quantity, amount, overage, working
+    organization_id, event_key, price_id, cell, quantity, amount, overage, uncollected, working
 )
-SELECT %s, event_key, price_id, cell, quantity, amount, overage, working::jsonb
+SELECT %s, event_key, price_id, cell, quantity, amount, overage, uncollected, working::jsonb
 FROM unnest(
-    %s::uuid[], %s::uuid[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[], %s::text[]
-) AS rated (event_key, price_id, cell, quantity, amount, overage, working)
+    %s::uuid[], %s::uuid[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[],
+    %s::numeric[], %s::text[]
+) AS rated (event_key, price_id, cell, quantity, amount, overage, uncollected, working)
 """
 
 # The totals were read under the lock of the customer's accounts, so the new values stand.
 _UPSERT_TOTALS = """
 INSERT INTO metering_usagetotal AS total (
     organization_id, id, period_id, price_id, cell, quantity, billable, metered_amount, amount,
-    overage, events, latest_at
+    overage, uncollected, events, latest_at
 )
 SELECT %s, moved.* FROM unnest(
     %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[],
-    %s::numeric[], %s::numeric[], %s::bigint[], %s::timestamptz[]
+    %s::numeric[], %s::numeric[], %s::numeric[], %s::bigint[], %s::timestamptz[]
 ) AS moved
 ON CONFLICT (organization_id, period_id, price_id, cell) DO UPDATE
 SET quantity = excluded.quantity, billable = excluded.billable,
     metered_amount = excluded.metered_amount, amount = excluded.amount,
-    overage = excluded.overage, events = excluded.events, latest_at = excluded.latest_at
+    overage = excluded.overage, uncollected = excluded.uncollected, events = excluded.events,
+    latest_at = excluded.latest_at
 """
 
 _INSERT_DISTINCT = """

@@ -10,7 +10,6 @@ import datetime as dt
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 
 from django.db import IntegrityError, OperationalError
 
@@ -167,22 +166,25 @@ class _Recording:
         )
         self.known[draft.key] = _Known(payload_hash=draft.payload_hash, charges=paid.charges)
         for each in rated:
-            self._count(draft, each, period.id, overage=paid.overages[each.price.price_id])
+            self._count(draft, each, period.id, paid)
 
     def _count(
         self,
         draft: EventDraft,
         rated_price: RatedPrice,
         period_id: uuid.UUID,
-        *,
-        overage: Decimal,
+        paid: Paid,
     ) -> None:
         """Add a rated event to its price's totals, and note what has to be written."""
         price, rated = rated_price
-        row = event_rows.rated_row(draft.key, price.price_id, price.compiled, rated, overage)
+        unpaid = {
+            "overage": paid.overages[price.price_id],
+            "uncollected": paid.uncollected[price.price_id],
+        }
+        row = event_rows.rated_row(draft.key, price.price_id, price.compiled, rated, **unpaid)
         self.writes.rated.append(row)
         totals = self.subscribers.totals(period_id, price.price_id)
-        totals.add(rated, overage=overage)
+        totals.add(rated, **unpaid)
         self.writes.totals[period_id, price.price_id, rated.cell] = totals.cells[rated.cell]
         if rated.distinct is not None:
             self.writes.distinct.append(

@@ -74,12 +74,18 @@ def blocked(draft: EventDraft, refusals: Sequence[Refusal]) -> Outcome:
     )
 
 
-def charge(charged: Sequence[tuple[CatalogPrice, Rated]], debit: ledger.Debit) -> dict[str, str]:
-    """Return what an event was charged in one asset, as it is answered and stored."""
+def charge(
+    charged: Sequence[tuple[CatalogPrice, Rated]], paid: ledger.Debit | ledger.Captured
+) -> dict[str, str]:
+    """Return what an event was charged in one asset, as it is answered and stored.
+
+    It says what is uncollected only when something is.
+    """
+    uncollected = sum(paid.uncollected, money.ZERO)
     return {
         "asset": charged[0][0].asset_code,
         "amount": money.to_wire(sum((each.amount for _, each in charged), money.ZERO)),
-        "overage": money.to_wire(sum(debit.overage, money.ZERO)),
-        "balance": money.to_wire(debit.balance),
-        "available": money.to_wire(debit.available),
-    }
+        "overage": money.to_wire(sum(paid.overage, money.ZERO)),
+        "balance": money.to_wire(paid.balance),
+        "available": money.to_wire(paid.available),
+    } | ({"uncollected": money.to_wire(uncollected)} if uncollected else {})

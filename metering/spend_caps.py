@@ -131,6 +131,21 @@ def window_start(
     return first.astimezone(dt.UTC)
 
 
+def window_end(
+    window: Window, *, start: dt.datetime, zone: ZoneInfo, period_ends_at: dt.datetime
+) -> dt.datetime:
+    """Return when the window that began at `start` is over and its counts begin again."""
+    if window is Window.PERIOD:
+        return period_ends_at
+    if window in (Window.HOUR, Window.REQUEST):
+        return start + dt.timedelta(hours=1)
+    today = start.astimezone(zone).date()
+    following = today + dt.timedelta(days=1)
+    if window is Window.MONTH:
+        following = (today.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
+    return dt.datetime.combine(following, dt.time(), tzinfo=zone).astimezone(dt.UTC)
+
+
 @dataclass(slots=True, kw_only=True)
 class CapBook:
     """The caps of one customer with what their current windows hold; `touched` has what changed."""

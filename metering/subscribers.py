@@ -47,10 +47,11 @@ class Refused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Paid:
-    """What paying for one event came to; `overages` by price id."""
+    """What paying for one event came to; `overages` and `uncollected` by price id."""
 
     charges: list[dict[str, str]] = field(default_factory=list)
     overages: dict[uuid.UUID, Decimal] = field(default_factory=dict)
+    uncollected: dict[uuid.UUID, Decimal] = field(default_factory=dict)
 
 
 class Permit(NamedTuple):
@@ -125,11 +126,17 @@ class Subscriber:
         ]
 
     def _not_entitled(self, draft: EventDraft, used: Mapping[str, Decimal]) -> list[Refusal]:
-        found = entitlements.refusal(self.plan.entitlements, properties=draft.properties, used=used)
-        if found is None:
-            return []
-        detail = f"{found.detail[:1].upper()}{found.detail[1:]}."
-        return [Refusal(reason=Reason(found.reason), detail=detail, limit=found.feature)]
+        found = entitlements.refusals(
+            self.plan.entitlements, properties=draft.properties, used=used
+        )
+        return [
+            Refusal(
+                reason=Reason(each.reason),
+                detail=f"{each.detail[:1].upper()}{each.detail[1:]}.",
+                limit=each.feature,
+            )
+            for each in found
+        ]
 
     def _lacking(
         self,
@@ -164,6 +171,7 @@ class Subscriber:
             )
             prices = [price.price_id for price, _ in charged]
             paid.overages.update(zip(prices, debit.overage, strict=True))
+            paid.uncollected.update(zip(prices, debit.uncollected, strict=True))
             paid.charges.append(outcomes.charge(charged, debit))
         if self.caps is not None:
             self.caps.use(permit.counted)

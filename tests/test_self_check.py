@@ -116,7 +116,7 @@ BREAKS = [
     ),
     ("an event is stored once", "UPDATE metering_event SET external_id = 'the same'"),
     (
-        "an event or a closed period has taken from its customer what it cost, less its overage",
+        "an event or a closed period has taken what it cost, less what credit did not pay",
         "UPDATE metering_ratedevent SET overage = amount",
     ),
     ("an event was answered with what it was rated at", "UPDATE metering_event SET charges = '[]'"),
@@ -214,8 +214,7 @@ def test_another_customers_debit_does_not_pay_for_an_event(busy: VideoWorld) -> 
         cursor.execute("UPDATE metering_event SET customer_id = %s", [stranger.customer.id])
     found = {difference.promise for difference in self_check.differences()}
     assert (
-        "an event or a closed period has taken from its customer what it cost, less its overage"
-        in found
+        "an event or a closed period has taken what it cost, less what credit did not pay" in found
     )
 
 

@@ -135,6 +135,7 @@ class UsageTotal(TenantModel):
     )
     amount = AmountField(default=0, help_text="What its events were charged.")
     overage = AmountField(default=0, help_text="The part of the amount no credit has paid.")
+    uncollected = AmountField(default=0, help_text="The part of the amount that nobody pays.")
     events = models.BigIntegerField(default=0)
     latest_at = models.DateTimeField(
         null=True, blank=True, help_text="When the newest of its events occurred."
@@ -152,6 +153,7 @@ class UsageTotal(TenantModel):
                 "metered_amount",
                 "amount",
                 "overage",
+                "uncollected",
                 name="total_amounts_are_numbers",
             ),
         ]

@@ -64,7 +64,8 @@ class Event(models.Model):
     properties = models.JSONField(decoder=ExactDecoder)
     payload_hash = models.BinaryField(max_length=16)
     charges = models.JSONField(
-        help_text="What was answered: asset, amount, overage, balance, available."
+        help_text="What was answered: asset, amount, overage, balance, available; and what of it "
+        "is uncollected, if anything."
     )
     cost_amount = AmountField(  # type: ignore[misc]  # Null together with its asset.
         null=True, help_text="What vendors took for it; null when that was not known."
@@ -78,6 +79,12 @@ class Event(models.Model):
         db_index=False,
     )
     cost_parts = models.JSONField(null=True, help_text="The cost by the code of the meter.")
+    authorization = models.UUIDField(
+        null=True,
+        # The bare word means something to PostgreSQL.
+        db_column="authorization_id",
+        help_text="What the event was captured from, when it was.",
+    )
 
     class Meta:
         ordering = ["-occurred_at"]
@@ -106,6 +113,11 @@ class Event(models.Model):
                 fields=["organization", "period"],
                 condition=models.Q(is_late=True),
                 name="event_late",
+            ),
+            models.Index(
+                fields=["organization", "authorization"],
+                condition=models.Q(authorization__isnull=False),
+                name="event_by_authorization",
             ),
         ]
         triggers = [
@@ -181,14 +193,23 @@ class RatedEvent(models.Model):
     quantity = AmountField()
     amount = AmountField()
     overage = AmountField(default=0, help_text="The part no credit paid, to be invoiced.")
+    uncollected = AmountField(
+        default=0, help_text="The part of work captured from an authorization that nobody pays."
+    )
     working = models.JSONField()
 
     class Meta:
         constraints = [
-            guards.not_nan("quantity", "amount", "overage", name="rated_amounts_are_numbers"),
+            guards.not_nan(
+                "quantity", "amount", "overage", "uncollected", name="rated_amounts_are_numbers"
+            ),
             models.CheckConstraint(
-                condition=models.Q(overage__gte=0, overage__lte=models.F("amount")),
-                name="overage_within_amount",
+                condition=models.Q(
+                    overage__gte=0,
+                    uncollected__gte=0,
+                    amount__gte=models.F("overage") + models.F("uncollected"),
+                ),
+                name="overage_and_uncollected_within_amount",
             ),
         ]
         triggers = [

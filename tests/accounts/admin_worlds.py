@@ -35,6 +35,7 @@ from tests.factories import (
     PriceFactory,
     PriceOverrideFactory,
     SpendAlertFactory,
+    SpendCapFactory,
     SubscriptionFactory,
     UserFactory,
 )
@@ -123,6 +124,7 @@ class Company:
                 detail=self.marker,
             ),
             invoice,
+            SpendCapFactory.create(customer=self.customer, asset=self.asset, name=self.marker),
             BacktestRunFactory.create(plan_version=self.draft, error=self.marker),
         )
 

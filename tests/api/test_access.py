@@ -25,6 +25,7 @@ NEEDED = {
     ("GET", "customers/{external_id}"): READ,
     ("PATCH", "customers/{external_id}"): CUSTOMERS,
     ("GET", "customers/{external_id}/balance"): READ,
+    ("GET", "customers/{external_id}/ledger"): READ,
     ("GET", "customers/{external_id}/grants"): READ,
     ("POST", "customers/{external_id}/grants"): CUSTOMERS,
     ("GET", "customers/{external_id}/alerts"): READ,

@@ -53,10 +53,15 @@ class TestEvents:
         with refused("metering_ratedevent_pkey"):
             rated.save(force_insert=True)
 
-    @pytest.mark.parametrize("overage", ["-0.01", "0.02"])
-    def test_overage_is_part_of_the_amount(self, overage: str) -> None:
-        with refused("overage_within_amount"):
-            RatedEventFactory.create(overage=overage)
+    @pytest.mark.parametrize(
+        ("overage", "uncollected"),
+        [("-0.01", "0"), ("0.02", "0"), ("0", "-0.01"), ("0", "0.02"), ("0.006", "0.005")],
+    )
+    def test_what_credit_did_not_pay_is_part_of_the_amount(
+        self, overage: str, uncollected: str
+    ) -> None:
+        with refused("overage_and_uncollected_within_amount"):
+            RatedEventFactory.create(overage=overage, uncollected=uncollected)
 
 
 class TestPeriods:
