@@ -132,10 +132,11 @@ class Passbook:
         What was carried over is as good as new, but more than that ends all the same.
         """
         if grant.posted and not self._is_taken_over(grant, at=at):
-            self._lapse(grant, at=at)
+            self._lapse(grant, then=at, at=at)
 
-    def _lapse(self, grant: GrantState, *, at: dt.datetime) -> None:
-        beyond = grant.beyond(at=at)
+    def _lapse(self, grant: GrantState, *, then: dt.datetime, at: dt.datetime) -> None:
+        """Enter at `at` the end of what was over `then`."""
+        beyond = grant.beyond(at=then)
         if beyond > 0:
             self._enter(
                 -beyond,
@@ -145,7 +146,7 @@ class Passbook:
                 reference=grant.id,
                 at=at,
             )
-        elif not grant.remaining and grant.is_over(at=at):
+        elif not grant.remaining and grant.is_over(at=then):
             self.touched[grant.id] = grant
 
     def void(self, grant: GrantState, *, at: dt.datetime, reason: str = "") -> Decimal:
@@ -221,7 +222,7 @@ class Passbook:
             if kept > 0:
                 grant.expires_at = opening.expires_at
             self.touched[grant.id] = grant
-            self._lapse(grant, at=at)
+            self._lapse(grant, then=opening.effective_at, at=at)
         self.grants.sort(key=lambda each: each.burn_key)
 
     def grant_of(self, grant_id: uuid.UUID) -> GrantState:
