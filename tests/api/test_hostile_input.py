@@ -117,7 +117,7 @@ def writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
                 {"asset": MARK, "amount": "1"},
                 {"asset": "USD", "amount": "1", "expires_at": MARK},
                 {"asset": "USD", "amount": "1", "cost_basis": {"amount": "1", "asset": MARK}},
-                {"asset": "USD", "amount": "1", "meters": [MARK]},
+                {"asset": "USD", "amount": "1", "meters": [[MARK]]},
             ],
         ),
         f"grants/{video.account.grants.get().id}/void": ("POST", [{"reason": [MARK]}]),
