@@ -116,10 +116,11 @@ class Passbook:
     def post_due(self, *, at: dt.datetime, until: dt.datetime | None = None) -> None:
         """Enter the grants that have become effective by `until`, in the order in which they did.
 
-        Those that take over what is left of others are left out: that is for `settle`.
+        Those that take over what is left of others are left out, and so are those that follow
+        them: that is for `settle`.
         """
         for grant in self._due(until or at):
-            if not self._expiring_into(grant):
+            if not self._takes_over(grant):
                 self._post_grant(grant, at=at)
 
     def _due(self, moment: dt.datetime) -> list[GrantState]:
@@ -177,7 +178,7 @@ class Passbook:
             raise AmountInvalid("would make the balance larger than can be kept")
         insort(self.grants, grant, key=lambda each: each.burn_key)
         self.created.append(grant)
-        if grant.effective_at <= at and not self._expiring_into(grant):
+        if grant.effective_at <= at and not self._takes_over(grant):
             self._post_grant(grant, at=at)
 
     def _post_grant(self, grant: GrantState, *, at: dt.datetime) -> None:
@@ -199,6 +200,15 @@ class Passbook:
         if opening.series is None:
             return []
         return [grant for grant in self.grants if grant.rolls_over_into(opening)]
+
+    def _takes_over(self, opening: GrantState) -> bool:
+        """Whether a grant that has become effective takes over something, or may before long."""
+        if opening.series is None:
+            return False
+        return bool(self._expiring_into(opening)) or any(
+            grant.series == opening.series and grant is not opening
+            for grant in self._due(opening.effective_at)
+        )
 
     def _is_taken_over(self, grant: GrantState, *, at: dt.datetime) -> bool:
         """Whether a grant waits to be carried over by one that is effective, but not entered."""

@@ -58,7 +58,7 @@ class Migration(migrations.Migration):
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='creditgrant',
-            trigger=pgtrigger.compiler.Trigger(name='grant_expires_later_only_when_carried', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.expires_at IS DISTINCT FROM NEW.expires_at AND NOT coalesce(NEW.series IS NOT NULL AND NEW.carried > 0 AND NEW.expires_at > OLD.expires_at, false))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='2d6649a2b084b41b9699fcce2f4ef79cc367a0a8', operation='UPDATE', pgid='pgtrigger_grant_expires_later_only_when_carried_4ff57', table='accounts_creditgrant', when='BEFORE')),
+            trigger=pgtrigger.compiler.Trigger(name='grant_expires_later_only_when_carried', sql=pgtrigger.compiler.UpsertTriggerSql(condition='WHEN (OLD.expires_at IS DISTINCT FROM NEW.expires_at AND NOT coalesce(NEW.series IS NOT NULL AND NEW.carried IS NOT NULL AND NEW.expires_at > OLD.expires_at, false))', func="RAISE EXCEPTION 'pgtrigger: Cannot update rows from % table', TG_TABLE_NAME;", hash='73221b573222a8f602ec35af78183e78fd77d414', operation='UPDATE', pgid='pgtrigger_grant_expires_later_only_when_carried_4ff57', table='accounts_creditgrant', when='BEFORE')),
         ),
         pgtrigger.migrations.AddTrigger(
             model_name='creditgrant',

@@ -224,7 +224,7 @@ class CreditGrant(TenantModel):
                 operation=pgtrigger.Update,
                 condition=pgtrigger.Condition(
                     "OLD.expires_at IS DISTINCT FROM NEW.expires_at AND NOT coalesce("
-                    "NEW.series IS NOT NULL AND NEW.carried > 0"
+                    "NEW.series IS NOT NULL AND NEW.carried IS NOT NULL"
                     " AND NEW.expires_at > OLD.expires_at, false)"
                 ),
             ),

@@ -102,6 +102,20 @@ class TestOnPaper:
         account.settle(at=TURN)
         assert account.balance == 100
 
+    def test_no_month_is_passed_over_by_those_who_only_give(self) -> None:
+        third = coming_grant(effective_at=TURN + MONTH, expires_at=TURN + 2 * MONTH, series=SERIES)
+        account = book(old(), new(), third)
+        account.post_due(at=TURN + MONTH)
+        account.add_grant(
+            coming_grant(
+                "1", effective_at=TURN + MONTH, expires_at=TURN + 2 * MONTH, series=SERIES
+            ),
+            at=TURN + MONTH,
+        )
+        assert account.entries == []
+        account.settle(at=TURN + MONTH)
+        assert account.balance == 301
+
     def test_who_only_gives_leaves_it_to_those_who_watch(self) -> None:
         account = book(first := old(), second := new(limit="30"))
         account.post_due(at=TURN)
