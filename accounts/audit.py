@@ -257,6 +257,15 @@ GRANTS = [
         is_light=True,
     ),
     Check(
+        "of a grant carried over no more is left than was carried, or open holds need",
+        """
+        SELECT organization_id, format('grant %s', id),
+            format('has %s left, of it %s reserved, carried %s', remaining, held, carried)
+        FROM accounts_creditgrant
+        WHERE carried IS NOT NULL AND remaining > greatest(carried, held)
+        """,
+    ),
+    Check(
         "nothing is left of a grant whose expiry was booked",
         """
         SELECT organization_id, format('grant %s', id),

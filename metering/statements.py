@@ -132,7 +132,7 @@ def read_page(
         # The first entry that is not shown may be another account's: the page goes on above it.
         account, entry = entries[limit]
         following = Place(account_id=account.id, version=entry.account_version + 1)
-    return Page(lines=_lines(entries[:limit]), following=following)
+    return Page(lines=lines_of(entries[:limit]), following=following)
 
 
 def _from(spans: Sequence[Span], after: Place | None) -> Iterator[tuple[Span, int | None]]:
@@ -151,10 +151,11 @@ def read_all(spans: Sequence[Span], *, kinds: Collection[str] = ()) -> Iterator[
     """Yield all entries of the spans, the oldest of each account first, in constant memory."""
     for span in spans:
         for batch in statements.batches(span, kinds=kinds):
-            yield from _lines([(span.account, entry) for entry in batch])
+            yield from lines_of([(span.account, entry) for entry in batch])
 
 
-def _lines(entries: Sequence[tuple[CreditAccount, LedgerEntry]]) -> list[Line]:
+def lines_of(entries: Sequence[tuple[CreditAccount, LedgerEntry]]) -> list[Line]:
+    """Return entries of one organization as lines; accounts come with their assets."""
     if not entries:
         return []
     organization_id = entries[0][0].organization_id

@@ -13,7 +13,7 @@ from django.db import models
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.http import urlsafe_base64_encode
 
-from accounts.models import Customer, Parking
+from accounts.models import CreditGrant, Customer, Parking
 from invoicing.models import Invoice
 from metering.models import Authorization, BacktestRun, DeadLetter, Event, SpendCap
 from pricing.models import CostRate, Plan, PlanVersion
@@ -32,6 +32,7 @@ _ROWS: dict[str, type[models.Model]] = {
     "backtest_id": BacktestRun,
     "cap_id": SpendCap,
     "customer_id": Customer,
+    "grant_id": CreditGrant,
     "invoice_id": Invoice,
     "parking_id": Parking,
     "letter_id": DeadLetter,
