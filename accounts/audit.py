@@ -260,10 +260,13 @@ GRANTS = [
         "of a grant carried over no more is left than was carried, or open holds need",
         """
         SELECT organization_id, format('grant %s', id),
-            format('has %s left, of it %s reserved, carried %s', remaining, held, carried)
+            format('has %s left, of it %s reserved, carried %s', remaining, held, carried),
+            (SELECT customer_id FROM accounts_creditaccount WHERE id = account_id)
         FROM accounts_creditgrant
         WHERE carried IS NOT NULL AND remaining > greatest(carried, held)
         """,
+        over="grants",
+        is_light=True,
     ),
     Check(
         "nothing is left of a grant whose expiry was booked",

@@ -35,7 +35,7 @@ def decide(
     moved = {book.account_id: book for book in books if book.entries}
     firings = []
     for alert_id, account_id, threshold in _active_alerts(organization_id, moved):
-        moves = _moves(moved[account_id].entries)
+        moves = list(_moves(moved[account_id].entries))
         firings += [
             AlertFiring(
                 id=identifiers.new_id(),

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError, connection, transaction
 
-from accounts import audit, ledger
+from accounts import audit, checks, ledger
 from accounts.burndown import Category, CostBasis, GrantState
 from accounts.models import CreditAccount, CreditGrant
 from tests.accounts.paper_books import book, coming_grant, debit, entries, grant, hold, left
@@ -160,7 +160,7 @@ class TestInTheDatabase:
         assert (carried.remaining, carried.carried) == (Decimal(30), Decimal(30))
         assert carried.expires_at == TURN + MONTH
         assert ledger.read_balance(account, at=TURN + HOUR).posted == 130
-        assert audit.run(audit.CHECKS) == []
+        assert checks.run(audit.CHECKS) == []
 
     def test_a_reader_sees_what_nobody_booked_yet(self, account: CreditAccount) -> None:
         self.give(account, expires_at=TURN, series=SERIES)
