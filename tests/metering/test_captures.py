@@ -7,10 +7,11 @@ import pytest
 from accounts import ledger
 from accounts.models import LedgerEntry
 from billing_site import self_check
-from metering import authorizations
+from metering import authorizations, caps, corrections
 from metering.authorizations import AuthorizationEnded
-from metering.models import DeadLetter, Event, RatedEvent, UsageTotal
+from metering.models import CapCounter, DeadLetter, Event, RatedEvent, UsageTotal
 from metering.outcomes import Status
+from metering.spend_caps import Window
 from pricing.models import Aggregation, ShortfallPolicy, Subscription
 from tests.authorized_work import (
     as_it_stands,
@@ -240,3 +241,17 @@ class TestEventsThatNameTheirAuthorization:
         rows = [authorize(video, *fast_minutes(video, "10")) for _ in range(3)]
         video.record(*(event_of(video, row, "1") for row in rows * 2))
         assert [as_it_stands(row).captured for row in rows] == [usd(2)] * 3
+
+
+@pytest.mark.parametrize("final", [True, False])
+def test_a_captured_event_that_is_taken_back_gives_back_what_was_paid(final: bool) -> None:
+    video = open_video_world(credit="20")
+    cap = caps.set_cap(
+        customer=video.customer, limit=Decimal(90), window=Window.DAY, asset=video.usd, at=NOW
+    )
+    row = authorize(video, *fast_minutes(video, "10"))
+    draft = event_of(video, row, "25")
+    assert capture(row, draft, final=final).outcomes[0].charges[0]["uncollected"] == "5"
+    corrections.void_event(organization_id=video.organization.id, key=draft.key, at=NOW)
+    assert video.balance() == 20
+    assert CapCounter.objects.get(cap=cap).used == 0
