@@ -200,12 +200,10 @@ class GrantSerializer(serializers.ModelSerializer[CreditGrant]):
     @extend_schema_field(CostBasisSerializer(allow_null=True))
     def get_cost_basis(self, grant: CreditGrant) -> dict[str, str] | None:
         """Return what was paid for it, where that is known."""
-        if grant.cost_basis_amount is None or grant.cost_basis_asset is None:
+        asset = grant.cost_basis_asset
+        if asset is None:
             return None
-        return {
-            "amount": money.to_wire(grant.cost_basis_amount),
-            "asset": grant.cost_basis_asset.code,
-        }
+        return {"amount": money.to_wire(grant.cost_basis_amount), "asset": asset.code}
 
 
 class GrantCreation(StrictSerializer):

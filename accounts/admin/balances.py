@@ -104,16 +104,16 @@ class CreditGrantAdmin(ReadOnlyAdmin):
     @admin.display(description="Carried over")
     def carried_amount(self, grant: CreditGrant) -> str:
         """Return how much of it was carried over, last time."""
-        if grant.carried is None:
+        if not grant.carried:
             return "-"
         return money.to_display(grant.carried, scale=grant.account.asset.scale)
 
     @admin.display(description="Paid for it")
     def cost_basis(self, grant: CreditGrant) -> str:
         """Return what was paid for it, where that is known."""
-        if grant.cost_basis_amount is None or grant.cost_basis_asset is None:
-            return "-"
         asset = grant.cost_basis_asset
+        if asset is None:
+            return "-"
         return f"{money.to_display(grant.cost_basis_amount, scale=asset.scale)} {asset}"
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:

@@ -110,12 +110,16 @@ class CreditGrant(TenantModel):
     series = models.UUIDField(
         null=True, help_text="Grants of one series follow each other; what is left rolls over."
     )
-    rollover_limit = AmountField(
+    rollover_limit = AmountField(  # type: ignore[misc]  # Null takes over all.
         null=True,
         help_text="The most it takes over of those before it in its series; empty for all.",
     )
-    carried = AmountField(null=True, help_text="How much of it was carried over, last time.")
-    cost_basis_amount = AmountField(null=True, help_text="What was paid for it.")
+    carried = AmountField(  # type: ignore[misc]  # Null until it is carried over.
+        null=True, help_text="How much of it was carried over, last time."
+    )
+    cost_basis_amount = AmountField(  # type: ignore[misc]  # Null together with its asset.
+        null=True, help_text="What was paid for it."
+    )
     cost_basis_asset = models.ForeignKey(
         Asset, on_delete=models.PROTECT, null=True, related_name="+"
     )

@@ -9,6 +9,7 @@ import pytest
 from django.utils import timezone
 
 from accounts import exact_json, ledger
+from accounts.burndown import Category
 from accounts.models import CreditGrant
 from billing_site import self_check
 from metering.models import AlertFiring
@@ -170,7 +171,7 @@ class TestVoiding:
         grant = ledger.grant_credit(
             account=video.account,
             amount=Decimal(1),
-            category="paid",
+            category=Category.PAID,
             expires_at=soon,
             at=soon - dt.timedelta(hours=1),
         )

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from accounts import ledger
+from accounts.burndown import Category
 from accounts.models import Asset, CreditAccount, CreditGrant, Customer
 from billing_site import self_check
 from metering import event_drafts, ingestion, sweeping
@@ -158,7 +159,7 @@ class TestComing:
         seller = Seller(MONTHLY)
         seller.subscribe()
         ledger.grant_credit(
-            account=seller.account, amount=Decimal(200), category="promotional", at=SIGN_UP
+            account=seller.account, amount=Decimal(200), category=Category.PROMOTIONAL, at=SIGN_UP
         )
         seller.use("400", at=SIGN_UP + DAY)
         assert seller.left(at=SIGN_UP + DAY) == [100, 200]

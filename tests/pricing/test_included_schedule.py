@@ -101,7 +101,7 @@ def test_the_limit_knows_what_came_before_the_question() -> None:
     [last, next_month] = come(
         2, anchor="2025-03-10", every=Interval.DAY, limit_per_month=Decimal(630), since=since
     )
-    assert (str(last.day), last.amount) == ("2025-04-07", 30)
+    assert (str(last.day), last.amount) == ("2025-04-07", Decimal(30))
     assert str(next_month.day) == "2025-05-01"
 
 
