@@ -48,7 +48,14 @@ class Book(Reservations):
         """Enter what time alone has brought: grants now effective, holds and grants now expired.
 
         Holds end before grants do: what an unclaimed hold gives back to an expired grant expires.
+        Credit rolls over as it was at that moment, so what ended before has to be entered before.
         """
+        for opening in self._due(at):
+            if opening.series is not None:
+                self.post_due(at=at, until=opening.effective_at)
+                if not opening.posted:
+                    self.end_due(at=at, until=opening.effective_at)
+                    self._open_series(opening, at=at)
         self.post_due(at=at)
         self.end_due(at=at)
         for grant in self.grants:
@@ -118,7 +125,7 @@ class Book(Reservations):
         if entry.grant_id is not None:
             grant = self.grant_of(entry.grant_id)
             self._enter_reversal(amount, entry, grant=grant, at=at)
-            if grant.expired or grant.voided:
+            if grant.expired or grant.voided or grant.carried is not None:
                 self.lapse(grant, at=at)
             return None
         lowers = min(self.owed, amount)

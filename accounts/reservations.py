@@ -209,11 +209,11 @@ class Reservations(Passbook):
         self._change(hold)
         return self._end(hold, "captured" if hold.captured else "released", at=at)
 
-    def end_due(self, *, at: dt.datetime) -> None:
-        """End the holds whose time is over, in the order in which it was."""
+    def end_due(self, *, at: dt.datetime, until: dt.datetime | None = None) -> None:
+        """End the holds whose time was over by `until`, in the order in which it was."""
         due = [hold for hold in self.holds.values() if hold.state == "open"]
         for hold in sorted(due, key=lambda hold: (hold.expires_at, hold.id)):
-            if hold.expires_at <= at:
+            if hold.expires_at <= (until or at):
                 self.end_expired(hold, at=at)
 
     def end_expired(self, hold: HoldState, *, at: dt.datetime) -> Expired:

@@ -11,6 +11,8 @@ from metering.api import caps as caps_api
 from metering.api import corrections as corrections_api
 from metering.api import dead_letters as letters_api
 from metering.api import events as events_api
+from metering.api import grants as grants_api
+from metering.api import ledger as ledger_api
 from metering.api import margins as margins_api
 from metering.api import overrides as overrides_api
 from metering.api import quotes as quotes_api
@@ -59,7 +61,10 @@ urlpatterns = [
     path("customers", customers_api.customer_list, name="customers"),
     path("customers/<str:external_id>", accounts_api.customer_detail, name="customer"),
     path("customers/<str:external_id>/balance", accounts_api.customer_balance, name="balance"),
-    path("customers/<str:external_id>/grants", accounts_api.grant_list, name="grants"),
+    path("customers/<str:external_id>/ledger", ledger_api.customer_ledger, name="ledger"),
+    path("customers/<str:external_id>/grants", grants_api.grant_list, name="grants"),
+    path("grants/<uuid:grant_id>", grants_api.grant_detail, name="grant"),
+    path("grants/<uuid:grant_id>/void", grants_api.grant_void, name="void-grant"),
     path("customers/<str:external_id>/caps", caps_api.cap_list, name="caps"),
     path("customers/<str:external_id>/caps/<uuid:cap_id>", caps_api.cap_detail, name="cap"),
     path("customers/<str:external_id>/stop", caps_api.stop_usage, name="stop-usage"),

@@ -1,26 +1,39 @@
 """The audit of usage: what events cost, computed again, against the books and the totals."""
 
-from accounts.audit import Check
+from accounts.checks import Check
 from metering import authorization_audit, correction_audit
 from metering.correction_audit import RERATED
+
+# What counts the rows each check looks at, by organization.
+COUNTS = {
+    "events": "SELECT organization_id, count(*) FROM metering_event GROUP BY 1",
+    "rated events": "SELECT organization_id, count(*) FROM metering_ratedevent GROUP BY 1",
+    "usage totals": "SELECT organization_id, count(*) FROM metering_usagetotal GROUP BY 1",
+    "alert firings": "SELECT organization_id, count(*) FROM metering_alertfiring GROUP BY 1",
+    **authorization_audit.COUNTS,
+    **correction_audit.COUNTS,
+}
 
 CHECKS = (
     Check(
         "an event is stored once",
         """
         SELECT organization_id, format('event %s', external_id),
-            format('stored %s times from source "%s"', count(*), source)
+            format('stored %s times from source "%s"', count(*), source),
+            unnest(array_agg(DISTINCT customer_id))
         FROM metering_event
         GROUP BY organization_id, source, external_id
         HAVING count(*) > 1
         """,
+        over="events",
     ),
     Check(
         "an event or a closed period has taken what it cost, less what credit did not pay",
         # Or a void, of what became dearer by it.
         f"""
         SELECT organization_id, format('event or period %s', key),
-            format('rated %s, taken %s, from an account in the same asset', rated.due, taken.total)
+            format('rated %s, taken %s, from an account in the same asset', rated.due, taken.total),
+            customer_id
         FROM (
             SELECT rated.organization_id, rated.event_key AS key, event.customer_id,
                 price.asset_id,
@@ -59,6 +72,7 @@ CHECKS = (
         ) taken USING (organization_id, key, customer_id, asset_id)
         WHERE coalesce(rated.due, 0) <> coalesce(taken.total, 0)
         """,  # noqa: S608
+        over="rated events",
     ),
     Check(
         "an event was answered with what it was rated at",
@@ -66,7 +80,12 @@ CHECKS = (
         SELECT organization_id, format('event %s', key),
             format('answered %s + %s + %s, rated %s + %s + %s in %s', answered.paid,
                 answered.overage, answered.uncollected, rated.paid, rated.overage,
-                rated.uncollected, coalesce(answered.asset, rated.asset))
+                rated.uncollected, coalesce(answered.asset, rated.asset)),
+            (SELECT customer_id FROM metering_event event
+                WHERE (event.organization_id, event.key) = (
+                    coalesce(answered.organization_id, rated.organization_id),
+                    coalesce(answered.key, rated.key)
+                ))
         FROM (
             SELECT event.organization_id, event.key, charge ->> 'asset' AS asset,
                 (charge ->> 'amount')::numeric - (charge ->> 'overage')::numeric - uncollected
@@ -88,22 +107,29 @@ CHECKS = (
             OR answered.overage IS DISTINCT FROM rated.overage
             OR answered.uncollected IS DISTINCT FROM rated.uncollected
         """,
+        over="events",
     ),
     Check(
         "a rated event has its event",
         """
-        SELECT rated.organization_id, format('event %s', rated.event_key), 'is not stored'
+        SELECT rated.organization_id, format('event %s', rated.event_key), 'is not stored',
+            (SELECT account.customer_id FROM accounts_ledgerentry entry
+                JOIN accounts_creditaccount account ON account.id = entry.account_id
+                WHERE entry.organization_id = rated.organization_id
+                    AND entry.reference = rated.event_key AND entry.kind = 'usage' LIMIT 1)
         FROM metering_ratedevent rated
         LEFT JOIN metering_event event
             ON event.organization_id = rated.organization_id AND event.key = rated.event_key
         WHERE event.key IS NULL
         """,
+        over="rated events",
     ),
     Check(
         "what an event cost is the sum of its parts",
         """
         SELECT event.organization_id, format('event %s', event.key),
-            format('cost %s, its parts add up to %s', event.cost_amount, part.total)
+            format('cost %s, its parts add up to %s', event.cost_amount, part.total),
+            event.customer_id
         FROM metering_event event
         LEFT JOIN LATERAL (
             SELECT sum(each.amount::numeric) AS total
@@ -111,17 +137,20 @@ CHECKS = (
         ) part ON true
         WHERE event.cost_amount IS DISTINCT FROM part.total
         """,
+        over="events",
     ),
     Check(
         "an event lies in a period of its own customer",
         """
         SELECT event.organization_id, format('event %s', event.key),
-            format('of customer %s lies in period %s', event.customer_id, event.period_id)
+            format('of customer %s lies in period %s', event.customer_id, event.period_id),
+            coalesce(period.customer_id, event.customer_id)
         FROM metering_event event
         LEFT JOIN metering_billingperiod period ON period.id = event.period_id
         WHERE period.organization_id IS DISTINCT FROM event.organization_id
             OR period.customer_id IS DISTINCT FROM event.customer_id
         """,
+        over="events",
     ),
     Check(
         "a usage total is the sum of its rated events and of what voids have changed",
@@ -133,7 +162,8 @@ CHECKS = (
             || format('; billable %s metered %s, rated billable %s metered %s',
                 total.billable, total.metered_amount, rated.billable, rated.metered_amount)
             || format('; uncollected %s, rated uncollected %s',
-                total.uncollected, rated.uncollected)
+                total.uncollected, rated.uncollected),
+            (SELECT customer_id FROM metering_billingperiod WHERE id = period_id)
         FROM metering_usagetotal total
         FULL JOIN (
             SELECT organization_id, period_id, price_id, cell,
@@ -162,13 +192,15 @@ CHECKS = (
             IS DISTINCT FROM (rated.quantity, rated.billable, rated.metered_amount, rated.amount,
                 rated.overage, rated.uncollected, rated.events)
         """,
+        over="usage totals",
     ),
     Check(
         "a grant limited to some meters pays for no other",
         f"""
         SELECT entry.organization_id, format('grant %s', credit.id),
             format('for %s paid %s of event %s, which used %s of them',
-                credit.meters, -entry.amount, entry.reference, coalesce(rated.amount, 0))
+                credit.meters, -entry.amount, entry.reference, coalesce(rated.amount, 0)),
+            (SELECT customer_id FROM accounts_creditaccount WHERE id = entry.account_id)
         FROM accounts_ledgerentry entry
         JOIN accounts_creditgrant credit
             ON credit.id = entry.grant_id AND credit.meters <> '{{}}'
@@ -209,13 +241,15 @@ CHECKS = (
                     AND hold.account_id = entry.account_id AND hold.reference = entry.reference
             )
         """,  # noqa: S608
+        over="ledger entries",
     ),
     Check(
         "an alert fired at an entry that crossed its threshold",
         """
         SELECT firing.organization_id, format('firing %s', firing.id),
             format('below %s at %s, entry %s left %s', alert.threshold, firing.balance,
-                firing.epoch, entry.balance_after)
+                firing.epoch, entry.balance_after),
+            (SELECT customer_id FROM accounts_creditaccount WHERE id = firing.account_id)
         FROM metering_alertfiring firing
         JOIN metering_spendalert alert ON alert.id = firing.alert_id
         LEFT JOIN accounts_ledgerentry entry
@@ -226,6 +260,8 @@ CHECKS = (
             OR entry.balance_after >= alert.threshold
             OR entry.balance_after - entry.amount < alert.threshold
         """,
+        over="alert firings",
+        is_light=True,
     ),
     *authorization_audit.CHECKS,
     *correction_audit.CHECKS,

@@ -1,6 +1,12 @@
 """The audit of authorizations: against their holds, their events, and the caps they reserve."""
 
-from accounts.audit import Check
+from accounts.checks import Check
+
+# What counts the rows each check looks at, by organization.
+COUNTS = {
+    "authorizations": "SELECT organization_id, count(*) FROM metering_authorization GROUP BY 1",
+    "cap reservations": "SELECT organization_id, count(*) FROM metering_capreservation GROUP BY 1",
+}
 
 CHECKS = (
     Check(
@@ -9,7 +15,8 @@ CHECKS = (
         SELECT hold.organization_id, format('hold %s', hold.id),
             format('%s, captured %s of %s, reported %s, on expiry %s; events took %s, expiry %s',
                 hold.state, hold.captured, hold.amount, hold.reported, hold.on_expiry,
-                events.taken, expiry.taken)
+                events.taken, expiry.taken),
+            authorized.customer_id
         FROM accounts_hold hold
         CROSS JOIN LATERAL (
             SELECT coalesce(-sum(entry.amount), 0) AS taken
@@ -41,13 +48,15 @@ CHECKS = (
                 END
             ELSE expiry.taken <> 0 END
         """,
+        over="authorizations",
     ),
     Check(
         "an authorization has holds that ended as it did",
         """
         SELECT authorized.organization_id, format('authorization %s', authorized.id),
             format('ended as "%s", expires %s; %s holds: %s', authorized.ended_as,
-                authorized.expires_at, held.holds, held.states)
+                authorized.expires_at, held.holds, held.states),
+            authorized.customer_id
         FROM metering_authorization authorized
         CROSS JOIN LATERAL (
             SELECT count(*) AS holds, string_agg(DISTINCT hold.state, ', ') AS states,
@@ -64,13 +73,15 @@ CHECKS = (
             OR held.ended <> CASE authorized.ended_as WHEN '' THEN 0 ELSE held.holds END
             OR (held.captured > 0) <> (authorized.ended_as = 'captured')
         """,
+        over="authorizations",
     ),
     Check(
         "an event was captured from an authorization of its own customer",
         """
         SELECT event.organization_id, format('event %s', event.key),
             format('of customer %s was captured from %s of customer %s', event.customer_id,
-                event.authorization_id, authorized.customer_id)
+                event.authorization_id, authorized.customer_id),
+            event.customer_id
         FROM metering_event event
         LEFT JOIN metering_authorization authorized
             ON authorized.organization_id = event.organization_id
@@ -78,18 +89,22 @@ CHECKS = (
         WHERE event.authorization_id IS NOT NULL
             AND authorized.customer_id IS DISTINCT FROM event.customer_id
         """,
+        over="events",
     ),
     Check(
         "an authorization that has ended reserves nothing of a cap",
         """
         SELECT reserved.organization_id, format('authorization %s', authorized.id),
             format('is %s and reserves %s of cap %s', authorized.ended_as, reserved.amount,
-                reserved.cap_id)
+                reserved.cap_id),
+            authorized.customer_id
         FROM metering_capreservation reserved
         JOIN metering_authorization authorized ON authorized.id = reserved.authorization_id
         WHERE authorized.ended_as <> ''
             OR reserved.ends_at IS DISTINCT FROM authorized.expires_at
                 AND reserved.ends_at IS NOT NULL
         """,
+        over="cap reservations",
+        is_light=True,
     ),
 )

@@ -1,6 +1,6 @@
 """The audit of corrections: what voids gave back and charged, against the books and the totals."""
 
-from accounts.audit import Check
+from accounts.checks import Check
 
 RERATED = """
 SELECT void.organization_id, void.id AS void_id, void.customer_id, rated.price_id,
@@ -16,13 +16,19 @@ LEFT JOIN LATERAL (
 """
 """What credit paid more of others' usage because of a void (below zero: less), by price."""
 
+# What counts the rows each check looks at, by organization.
+COUNTS = {
+    "voids": "SELECT organization_id, count(*) FROM metering_eventvoid GROUP BY 1",
+}
+
 CHECKS = (
     Check(
         "a voided event has given back what it took",
         """
         SELECT void.organization_id, format('event %s', void.event_key),
             format('entry %s of account %s took %s and was not reversed',
-                taken.account_version, taken.account_id, -taken.amount)
+                taken.account_version, taken.account_id, -taken.amount),
+            void.customer_id
         FROM metering_eventvoid void
         JOIN accounts_ledgerentry taken
             ON taken.organization_id = void.organization_id
@@ -33,33 +39,37 @@ CHECKS = (
             AND undone.reverses_version = taken.account_version
         WHERE undone.account_id IS NULL
         """,
+        over="voids",
     ),
     Check(
         "what a void made cheaper came back as credit, unless nobody had paid it",
         f"""
         SELECT rerated.organization_id, format('void %s', rerated.void_id),
             format('%s too much was paid in %s, %s was granted', rerated.less, rerated.asset,
-                coalesce(credit.amount, 0))
+                coalesce(credit.amount, 0)),
+            rerated.customer_id
         FROM (
-            SELECT each.organization_id, each.void_id, asset.code AS asset,
+            SELECT each.organization_id, each.void_id, each.customer_id, asset.code AS asset,
                 sum(greatest(-each.paid, 0)) AS less
             FROM ({RERATED}) each
             JOIN pricing_price price ON price.id = each.price_id
             JOIN accounts_asset asset ON asset.id = price.asset_id
-            GROUP BY 1, 2, 3
+            GROUP BY 1, 2, 3, 4
         ) rerated
         LEFT JOIN accounts_creditgrant credit
             ON credit.organization_id = rerated.organization_id
             AND credit.reference = format('void:%s:%s', rerated.void_id, rerated.asset)
         WHERE rerated.less <> coalesce(credit.amount, 0)
         """,  # noqa: S608
+        over="voids",
     ),
     Check(
         "a void takes its event out of each total that counted it",
         """
         SELECT void.organization_id, format('void %s', void.id),
             format('event %s was rated at price %s in cell "%s"',
-                void.event_key, rated.price_id, rated.cell)
+                void.event_key, rated.price_id, rated.cell),
+            void.customer_id
         FROM metering_eventvoid void
         JOIN metering_ratedevent rated
             ON rated.organization_id = void.organization_id AND rated.event_key = void.event_key
@@ -68,15 +78,17 @@ CHECKS = (
             AND adjusted.kind = '' AND adjusted.cell = rated.cell
         WHERE adjusted.events IS DISTINCT FROM -1
         """,
+        over="voids",
     ),
     Check(
         "a spend cap has counted every event that stands",
         """
         SELECT counted.organization_id, format('cap %s, "%s"', counted.cap_id, counted.bucket),
             format('has counted %s since %s, events that stand come to %s',
-                coalesce(counter.used, 0), counted.starts_at, counted.amount)
+                coalesce(counter.used, 0), counted.starts_at, counted.amount),
+            counted.customer_id
         FROM (
-            SELECT event.organization_id, (part ->> 'cap')::uuid AS cap_id,
+            SELECT event.organization_id, event.customer_id, (part ->> 'cap')::uuid AS cap_id,
                 part ->> 'bucket' AS bucket,
                 (part ->> 'window_starts_at')::timestamptz AS starts_at,
                 sum((part ->> 'amount')::numeric) AS amount
@@ -86,7 +98,7 @@ CHECKS = (
                 WHERE void.organization_id = event.organization_id
                     AND void.event_key = event.key
             )
-            GROUP BY 1, 2, 3, 4
+            GROUP BY 1, 2, 3, 4, 5
         ) counted
         LEFT JOIN metering_capcounter counter
             ON counter.organization_id = counted.organization_id
@@ -94,13 +106,15 @@ CHECKS = (
             AND counter.window_starts_at = counted.starts_at
         WHERE coalesce(counter.used, 0) < counted.amount
         """,
+        over="events",
     ),
     Check(
         "a unique count is as large as the values it has met",
         """
         SELECT total.organization_id,
             format('period %s price %s', total.period_id, total.price_id),
-            format('counts %s, has met %s', total.quantity, met.number)
+            format('counts %s, has met %s', total.quantity, met.number),
+            (SELECT customer_id FROM metering_billingperiod WHERE id = total.period_id)
         FROM (
             SELECT total.organization_id, total.period_id, total.price_id,
                 sum(total.quantity) AS quantity
@@ -117,5 +131,6 @@ CHECKS = (
         ) met ON true
         WHERE total.quantity <> met.number
         """,
+        over="usage totals",
     ),
 )

@@ -156,6 +156,21 @@ def window_start(
     return first.astimezone(dt.UTC)
 
 
+def window_end(
+    window: Window, *, start: dt.datetime, zone: ZoneInfo, period_ends_at: dt.datetime
+) -> dt.datetime:
+    """Return when the window that began at `start` is over and its counts begin again."""
+    if window is Window.PERIOD:
+        return period_ends_at
+    if window in (Window.HOUR, Window.REQUEST):
+        return start + dt.timedelta(hours=1)
+    today = start.astimezone(zone).date()
+    following = today + dt.timedelta(days=1)
+    if window is Window.MONTH:
+        following = (today.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
+    return dt.datetime.combine(following, dt.time(), tzinfo=zone).astimezone(dt.UTC)
+
+
 def _passes_by(window: Window, starts_at: dt.datetime, occurred_at: dt.datetime) -> bool:
     """Whether usage of `occurred_at` is older than what a window of this kind looks at."""
     return window in (Window.HOUR, Window.DAY, Window.MONTH) and occurred_at < starts_at

@@ -24,7 +24,7 @@ from metering.models import BillingPeriod
 from metering.permits import Paid, Permit, RatedPrice, Refused, by_asset, parts_of
 from metering.refusals import Reason, Refusal
 from metering.spend_caps import CapBook, Counted, Use
-from pricing import catalog, entitlements
+from pricing import catalog, entitlements, recurring_grants
 from pricing.aggregation import Unpriceable
 from pricing.catalog import CompiledPlan
 from pricing.models import ShortfallPolicy, Subscription
@@ -107,11 +107,17 @@ class Subscriber:
         ]
 
     def _not_entitled(self, draft: EventDraft, used: Mapping[str, Decimal]) -> list[Refusal]:
-        found = entitlements.refusal(self.plan.entitlements, properties=draft.properties, used=used)
-        if found is None:
-            return []
-        detail = f"{found.detail[:1].upper()}{found.detail[1:]}."
-        return [Refusal(reason=Reason(found.reason), detail=detail, limit=found.feature)]
+        found = entitlements.refusals(
+            self.plan.entitlements, properties=draft.properties, used=used
+        )
+        return [
+            Refusal(
+                reason=Reason(each.reason),
+                detail=f"{each.detail[:1].upper()}{each.detail[1:]}.",
+                limit=each.feature,
+            )
+            for each in found
+        ]
 
     def lacking(
         self,
@@ -175,6 +181,7 @@ class Subscribers:
         self._totals: dict[TotalsKey, Totals] = {}
         self.books: dict[uuid.UUID, Book] = {}
         self.cap_books: Mapping[uuid.UUID, CapBook] = {}
+        self._were_due_for_credit = False
 
     @classmethod
     def locked(
@@ -195,6 +202,9 @@ class Subscribers:
         subscribers = cls(organization_id, drafts, at=at, customers=customers)
         read_books = partial(ledger.lock_books, hold_references=authorizations)
         subscribers._read(read_books, billing_periods.open_periods)
+        if subscribers._were_due_for_credit:
+            # It was granted with the periods, and the books were read before.
+            subscribers._read(read_books, billing_periods.open_periods)
         return subscribers
 
     @classmethod
@@ -287,6 +297,9 @@ class Subscribers:
             Subscription.objects.for_organization(self._organization_id)
             .filter(customer__in=books_of, ended_at=None, starts_at__lte=self._at)
             .select_related("customer", "plan_version")
+        )
+        self._were_due_for_credit = any(
+            recurring_grants.is_due(each, at=self._at) for each in subscriptions
         )
         periods = read_periods(subscriptions, at=self._at)
         self.cap_books = cap_counters.read_cap_books(

@@ -6,8 +6,7 @@ is what was committed when it was read.
 
 import datetime as dt
 import uuid
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -18,14 +17,12 @@ from django.db import connection
 from django.db.models import Sum
 
 from accounts.models import Customer
-from accounts.money import ZERO, to_wire
-from metering.models import Event, RatedEvent, UsageTotal
+from accounts.money import ZERO
+from metering.models import Event, UsageTotal
 from metering.standing_events import STANDING
 
 PACE_DAYS = 7
 _PAST_KEPT_SECONDS = 86_400
-_SUMMARY_PROPERTIES = 4
-_SUMMARY_LENGTH = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,38 +54,6 @@ class PeriodSpend:
 
     amount: Decimal = ZERO
     overage: Decimal = ZERO
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quantity:
-    """How much of one meter an event used."""
-
-    meter: str
-    quantity: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
-    """What an event cost in one asset of `scale` places, and the balance right after it."""
-
-    asset: str
-    scale: int
-    amount: Decimal
-    overage: Decimal
-    balance: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventLine:
-    """One event as a person reads it."""
-
-    key: uuid.UUID
-    type: str
-    summary: str
-    occurred_at: dt.datetime
-    is_late: bool
-    quantities: Sequence[Quantity]
-    charges: Sequence[Charge]
 
 
 def spend_by_day(
@@ -216,72 +181,6 @@ def daily_pace(days: Sequence[DaySpend]) -> Decimal:
     if not complete:
         return today
     return sum(complete, ZERO) / len(complete)
-
-
-def recent_events(customer: Customer, *, limit: int) -> list[EventLine]:
-    """Return the customer's newest events by the time they occurred, newest first."""
-    events = list(
-        Event.objects.standing()
-        .filter(organization=customer.organization_id, customer=customer)
-        .order_by("-occurred_at", "-received_at")
-        .only("key", "type", "properties", "occurred_at", "is_late", "charges")[:limit]
-    )
-    rated = _rated_events(customer.organization_id, [event.key for event in events])
-    return [_event_line(event, rated.get(event.key, [])) for event in events]
-
-
-def _rated_events(
-    organization_id: uuid.UUID, keys: Collection[uuid.UUID]
-) -> dict[uuid.UUID, list[RatedEvent]]:
-    rows = (
-        RatedEvent.objects.filter(organization=organization_id, event_key__in=keys)
-        .select_related("price__meter", "price__asset")
-        .order_by("price__meter__code")
-    )
-    by_event: dict[uuid.UUID, list[RatedEvent]] = defaultdict(list)
-    for row in rows:
-        by_event[row.event_key].append(row)
-    return by_event
-
-
-def _event_line(event: Event, rated: Sequence[RatedEvent]) -> EventLine:
-    counted = {row.price.meter.quantity_property for row in rated}
-    scales = {row.price.asset.code: row.price.asset.scale for row in rated}
-    return EventLine(
-        key=event.key,
-        type=event.type,
-        summary=summarize(event.properties, without=counted),
-        occurred_at=event.occurred_at,
-        is_late=event.is_late,
-        quantities=[Quantity(meter=str(row.price.meter), quantity=row.quantity) for row in rated],
-        charges=[
-            Charge(
-                asset=charge["asset"],
-                scale=scales[charge["asset"]],
-                amount=Decimal(charge["amount"]),
-                overage=Decimal(charge["overage"]),
-                balance=Decimal(charge["balance"]),
-            )
-            for charge in event.charges
-        ],
-    )
-
-
-def summarize(properties: Mapping[str, Any], *, without: Collection[str] = ()) -> str:
-    """Write the first few plain properties on one line; lists and objects are left out."""
-    words = [
-        f"{name} {_word(value)}"
-        for name, value in properties.items()
-        if name not in without and isinstance(value, str | int | Decimal)
-    ]
-    return " · ".join(words[:_SUMMARY_PROPERTIES])
-
-
-def _word(value: str | int | Decimal) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    text = to_wire(value) if isinstance(value, Decimal) else str(value)
-    return text if len(text) <= _SUMMARY_LENGTH else f"{text[: _SUMMARY_LENGTH - 1]}…"
 
 
 def activity(customer: Customer) -> tuple[uuid.UUID | None, int, int]:

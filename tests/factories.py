@@ -36,7 +36,10 @@ from accounts.models import (
     HoldState,
     Membership,
     Organization,
+    Parking,
     PortalMembership,
+    ProofDifference,
+    ProofRun,
     Role,
     Scope,
     StoredAnswer,
@@ -82,7 +85,7 @@ from pricing.models import (
     VersionState,
 )
 from pricing.period_charges import Kind
-from tests.clock import DAY, NEVER_PAST, NOW, SINCE
+from tests.clock import DAY, NEVER_PAST, NOW, SECOND, SINCE
 
 PASSWORD = "correct horse battery staple"
 """The password of every person the factory makes."""
@@ -627,6 +630,43 @@ class AlertFiringFactory(DjangoModelFactory[AlertFiring]):
     epoch = Sequence(lambda n: n + 1)
     balance = Decimal(49)
     fired_at = NOW
+
+
+class ProofRunFactory(DjangoModelFactory[ProofRun]):
+    """A full pass that found nothing."""
+
+    class Meta:
+        model = ProofRun
+
+    class Params:
+        unfinished = Trait(finished_at=None)
+
+    organization = SubFactory(OrganizationFactory)
+    started_at = Sequence(lambda n: NOW + n * SECOND)
+    alive_at = SelfAttribute("started_at")
+    finished_at = SelfAttribute("started_at")
+
+
+class ProofDifferenceFactory(DjangoModelFactory[ProofDifference]):
+    class Meta:
+        model = ProofDifference
+
+    run = SubFactory(ProofRunFactory)
+    organization = SelfAttribute("run.organization")
+    customer = SubFactory(CustomerFactory, organization=SelfAttribute("..organization"))
+    promise = "a balance is the sum of its entries"
+    subject = "account"
+    detail = "has 7, its entries add up to 3"
+
+
+class ParkingFactory(DjangoModelFactory[Parking]):
+    class Meta:
+        model = Parking
+
+    customer = SubFactory(CustomerFactory)
+    organization = SelfAttribute("customer.organization")
+    run = SubFactory(ProofRunFactory, organization=SelfAttribute("..organization"))
+    promise = "a balance is the sum of its entries"
 
 
 class StoredAnswerFactory(DjangoModelFactory[StoredAnswer]):

@@ -19,22 +19,22 @@ from rest_framework.response import Response
 from accounts import pagination
 from accounts.api import customer_or_404
 from accounts.authentication import HasScope, organization_of
-from accounts.models import ApiKey, LedgerEntry, Organization, Scope
+from accounts.models import ApiKey, Organization, Scope
 from accounts.parsers import ExactJSONParser
 from accounts.problems import CONTENT_TYPE, Problem, body
-from metering import event_drafts, ingestion, tasks
+from metering import event_drafts, explanations, ingestion, tasks
 from metering.api import cloud_events
 from metering.api.cloud_events import CloudEvents
+from metering.api.explanations import EventDetailSerializer
 from metering.api.serializers import (
     BatchOutcomeSerializer,
     EventBatchSchema,
-    EventDetailSerializer,
     EventDraftSchema,
     EventSerializer,
     OutcomeSerializer,
     charges_as_answered,
 )
-from metering.models import Event, RatedEvent
+from metering.models import Event
 from metering.outcomes import Outcome, Status
 
 CODES = {
@@ -252,21 +252,16 @@ def _flag(request: Request, name: str) -> bool | None:
 @permission_classes([HasScope.of(GET=Scope.READ)])
 def event_detail(request: Request, external_id: str) -> Response:
     """Explain one event: what it cost at which price, and which grants paid."""
-    organization = organization_of(request)
     source = request.query_params.get("source", "")
     key = event_drafts.event_key(source=source, external_id=external_id)
-    stored = Event.objects.filter(organization=organization, key=key)
-    event = stored.with_voids().select_related("customer", "cost_asset").first()
-    if event is None:
-        raise Problem(404, "not_found", "There is no event with this id.")
-    rated = RatedEvent.objects.filter(organization=organization, event_key=key)
-    entries = LedgerEntry.objects.filter(organization=organization, reference=key)
+    try:
+        explanation = explanations.explain_event(
+            organization_id=organization_of(request).id, key=key
+        )
+    except explanations.UnknownEvent as error:
+        raise Problem(404, "not_found", "There is no event with this id.") from error
+    shows_cost = isinstance(request.auth, ApiKey) and request.auth.allows(Scope.ADMIN)
     shown = EventDetailSerializer(
-        event,
-        context={
-            "rated": rated.select_related("price__plan_version__plan", "price__asset"),
-            "ledger": entries.select_related("account__asset").order_by("account_version"),
-            "shows_cost": isinstance(request.auth, ApiKey) and request.auth.allows(Scope.ADMIN),
-        },
+        explanation.event, context={"explanation": explanation, "shows_cost": shows_cost}
     )
     return Response(shown.data)

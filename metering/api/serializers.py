@@ -9,13 +9,10 @@ from rest_framework import serializers
 
 from accounts.money import to_wire
 from accounts.serializers import AmountField, StrictSerializer, TextField
-from metering import explanations
 from metering.models import (
-    AlertFiring,
     CapOwner,
     DeadLetter,
     Event,
-    RatedEvent,
     SpendAlert,
     SpendCap,
 )
@@ -153,18 +150,6 @@ class EventSerializer(serializers.ModelSerializer[Event]):
         return charges_as_answered(event.charges)
 
 
-class LedgerLineSerializer(serializers.Serializer[Any]):
-    """One entry an event made in a ledger."""
-
-    asset = serializers.CharField(source="account.asset.code")
-    account_version = serializers.IntegerField()
-    kind = serializers.CharField()
-    amount = AmountField()
-    balance_after = AmountField()
-    grant = serializers.UUIDField(source="grant_id", allow_null=True)
-    at = serializers.DateTimeField()
-
-
 class StepSerializer(serializers.Serializer[Any]):
     """A line of a working: so many units at a rate, plus a flat amount."""
 
@@ -173,67 +158,6 @@ class StepSerializer(serializers.Serializer[Any]):
     unit_amount = AmountField()
     flat_amount = AmountField()
     amount = AmountField()
-
-
-class RatedSerializer(serializers.Serializer[Any]):
-    """What one price made of an event, with the working."""
-
-    price = serializers.UUIDField(source="price_id")
-    plan_version = serializers.CharField(source="price.plan_version")
-    asset = serializers.CharField(source="price.asset.code")
-    quantity = AmountField()
-    amount = AmountField()
-    overage = AmountField()
-    uncollected = AmountField()
-    working = serializers.DictField(help_text="Where the period stood before the event.")
-    steps = serializers.SerializerMethodField(help_text="The amount, tier by tier.")
-
-    @extend_schema_field(StepSerializer(many=True))
-    def get_steps(self, rated: RatedEvent) -> list[dict[str, str]]:
-        """Return how the amount came about."""
-        return explanations.explain(rated)
-
-
-class EventCostSerializer(serializers.Serializer[Any]):
-    """What vendors took for an event, by the code of the meter."""
-
-    asset = serializers.CharField(source="cost_asset.code")
-    amount = AmountField(source="cost_amount")
-    parts = serializers.DictField(source="cost_parts", child=serializers.CharField())
-
-
-class EventDetailSerializer(EventSerializer):
-    """A stored event, explained: prices, working, grants drawn.
-
-    Its cost is for the organization's own eyes: other keys than those with the scope `admin` end up
-    in programs that show customers what they used.
-    """
-
-    rated = serializers.SerializerMethodField()
-    ledger = serializers.SerializerMethodField()
-    cost = serializers.SerializerMethodField(
-        help_text="Null when it is not known, and for keys without the scope admin."
-    )
-
-    class Meta(EventSerializer.Meta):
-        fields = [*EventSerializer.Meta.fields, "rated", "ledger", "cost"]
-
-    @extend_schema_field(EventCostSerializer(allow_null=True))
-    def get_cost(self, event: Event) -> Any:
-        """Return what vendors took for it; the view says in the context whether to."""
-        if event.cost_asset_id is None or not self.context["shows_cost"]:
-            return None
-        return EventCostSerializer(event).data
-
-    @extend_schema_field(RatedSerializer(many=True))
-    def get_rated(self, event: Event) -> Any:
-        """Return what each price made of it; the view passes the rows in the context."""
-        return RatedSerializer(self.context["rated"], many=True).data
-
-    @extend_schema_field(LedgerLineSerializer(many=True))
-    def get_ledger(self, event: Event) -> Any:
-        """Return the ledger entries it made."""
-        return LedgerLineSerializer(self.context["ledger"], many=True).data
 
 
 class DeadLetterSerializer(serializers.ModelSerializer[DeadLetter]):
@@ -273,16 +197,6 @@ class AlertCreation(StrictSerializer):
 
     asset = TextField(max_length=32)
     threshold = AmountField()
-
-
-class FiringSerializer(serializers.ModelSerializer[AlertFiring]):
-    """One crossing."""
-
-    balance = AmountField()
-
-    class Meta:
-        model = AlertFiring
-        fields = ["id", "alert", "epoch", "balance", "fired_at", "delivered_at"]
 
 
 class CapCreation(StrictSerializer):

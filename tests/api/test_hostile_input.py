@@ -126,6 +126,8 @@ def writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
                 {"asset": "USD", "amount": "1", "priority": [MARK]},
                 {"asset": MARK, "amount": "1"},
                 {"asset": "USD", "amount": "1", "expires_at": MARK},
+                {"asset": "USD", "amount": "1", "cost_basis": {"amount": "1", "asset": MARK}},
+                {"asset": "USD", "amount": "1", "meters": [[MARK]]},
             ],
         ),
         "events/nothing/void": ("POST", [MARK, {"reason": [MARK]}]),
@@ -143,6 +145,7 @@ def writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
             ],
         ),
         "dead-letters/replay": ("POST", [[MARK], {"reason": [MARK]}, {"limit": MARK}]),
+        f"grants/{video.account.grants.get().id}/void": ("POST", [{"reason": [MARK]}]),
         f"{customer}/alerts": ("POST", [MARK, {"asset": MARK, "threshold": "1"}]),
         **catalogue_writes(customer, plan),
     }
