@@ -47,6 +47,9 @@ class TestList:
             "customer": video.customer.external_id,
             "timestamp": "2026-02-01T04:00:00.500000Z",
             "late": True,
+            "backfill": False,
+            "authorization": None,
+            "voided_at": None,
             "properties": {"minutes": "2", "speed": "fast"},
             "charges": charges,
         }
