@@ -1,68 +1,68 @@
 """The audit of the books: everything the ledger promises, computed again from its entries.
 
-The database refuses what would break a promise, and the audit does not take its word for it. Each
-check is one statement, so it sees one moment of a living system, and a set statement, so millions
-of rows are one pass. It only reads; what it finds is for a person to explain. The floors above
-have audits of their own, which run through the same `run`.
+The database refuses what would break a promise, and the audit does not take its word for it. What
+it finds is for a person to explain. The floors above have audits of their own.
 """
 
-import uuid
-from collections.abc import Iterable
-from typing import NamedTuple
+from accounts.checks import SINCE, Check
 
-from django.db import connection, transaction
+# What counts the rows each check looks at, by organization.
+COUNTS = {
+    "accounts": "SELECT organization_id, count(*) FROM accounts_creditaccount GROUP BY 1",
+    "grants": "SELECT organization_id, count(*) FROM accounts_creditgrant GROUP BY 1",
+    "holds": "SELECT organization_id, count(*) FROM accounts_hold GROUP BY 1",
+    "ledger entries": """
+        SELECT organization_id, count(*) FROM accounts_ledgerentry
+        WHERE at >= current_setting('drawdown.checked_since')::timestamptz GROUP BY 1
+    """,
+}
 
-DIFFERENCES_MAX = 1_000
+# Each recent entry beside the one before it, which may be old.
+_BESIDE_THE_ONE_BEFORE = f"""
+    FROM accounts_ledgerentry entry
+    LEFT JOIN accounts_ledgerentry before
+        ON before.organization_id = entry.organization_id
+        AND before.account_id = entry.account_id
+        AND before.account_version = entry.account_version - 1
+    WHERE entry.at >= {SINCE}
+"""
+_RECENT = """
+    SELECT entry.organization_id,
+        format('account %s entry %s', entry.account_id, entry.account_version),
+"""
+_OF_ENTRY = "(SELECT customer_id FROM accounts_creditaccount WHERE id = entry.account_id)"
+_GAP_BEFORE_RECENT = f"""
+    {_RECENT} 'the entry before it is missing', {_OF_ENTRY} {_BESIDE_THE_ONE_BEFORE}
+        AND entry.account_version <> 1 AND before.account_version IS NULL
+"""
+_LEAP_OF_RECENT = f"""
+    {_RECENT} format('%s moved by %s is not %s',
+        before.balance_after, entry.amount, entry.balance_after), {_OF_ENTRY}
+    {_BESIDE_THE_ONE_BEFORE}
+        AND entry.balance_after <> coalesce(before.balance_after, 0) + entry.amount
+"""
 
-
-class Check(NamedTuple):
-    """A promise, and a query for the rows that break it: organization, subject, detail."""
-
-    promise: str
-    query: str
-
-
-class Difference(NamedTuple):
-    """One row that breaks a promise."""
-
-    promise: str
-    organization_id: uuid.UUID
-    subject: str
-    detail: str
-
-    def __str__(self) -> str:
-        return f"{self.promise}: {self.subject} ({self.detail})"
-
-
-def run(checks: Iterable[Check]) -> list[Difference]:
-    """Return what breaks these checks, at most the first 1,000 rows for each."""
-    found = []
-    with transaction.atomic(), connection.cursor() as cursor:
-        # A pass over a large ledger takes longer than any request may.
-        cursor.execute("SET LOCAL statement_timeout = 0")
-        for check in checks:
-            cursor.execute(f"{check.query} LIMIT {DIFFERENCES_MAX}")
-            found += [Difference(check.promise, *row) for row in cursor.fetchall()]
-    return found
-
-
-_CHAIN = [
+CHAIN = [
     Check(
         "the entries of an account are numbered from 1 without a gap",
         """
         SELECT organization_id, format('account %s', account_id),
             format('%s entries from %s to %s',
-                count(*), min(account_version), max(account_version))
+                count(*), min(account_version), max(account_version)),
+            (SELECT customer_id FROM accounts_creditaccount WHERE id = account_id)
         FROM accounts_ledgerentry
         GROUP BY organization_id, account_id
         HAVING min(account_version) <> 1 OR max(account_version) <> count(*)
         """,
+        over="ledger entries",
+        recent=_GAP_BEFORE_RECENT,
     ),
     Check(
         "each entry moves the balance by its amount",
         """
         SELECT organization_id, format('account %s entry %s', account_id, account_version),
-            format('%s moved by %s is not %s', before, amount, balance_after)
+            format('%s moved by %s is not %s', before, amount, balance_after),
+            (SELECT customer_id FROM accounts_creditaccount WHERE id = account_id)
         FROM (
             SELECT *, lag(balance_after, 1, 0::numeric) OVER (
                 PARTITION BY organization_id, account_id ORDER BY account_version
@@ -71,13 +71,16 @@ _CHAIN = [
         ) entry
         WHERE balance_after <> before + amount
         """,
+        over="ledger entries",
+        recent=_LEAP_OF_RECENT,
     ),
     Check(
         "an account stands at its newest entry",
         """
         SELECT account.organization_id, format('account %s', account.id),
             format('at version %s with %s, its newest entry is %s with %s',
-                account.version, account.balance, newest.version, newest.balance)
+                account.version, account.balance, newest.version, newest.balance),
+            account.customer_id
         FROM accounts_creditaccount account
         LEFT JOIN LATERAL (
             SELECT account_version AS version, balance_after AS balance
@@ -89,12 +92,15 @@ _CHAIN = [
         WHERE account.version <> coalesce(newest.version, 0)
             OR account.balance <> coalesce(newest.balance, 0)
         """,
+        over="accounts",
+        is_light=True,
     ),
     Check(
         "a balance is the sum of its entries",
         """
         SELECT account.organization_id, format('account %s', account.id),
-            format('has %s, its entries add up to %s', account.balance, entries.total)
+            format('has %s, its entries add up to %s', account.balance, entries.total),
+            account.customer_id
         FROM accounts_creditaccount account
         LEFT JOIN (
             SELECT organization_id, account_id, sum(amount) AS total
@@ -103,14 +109,16 @@ _CHAIN = [
             AND entries.account_id = account.id
         WHERE account.balance <> coalesce(entries.total, 0)
         """,
+        over="ledger entries",
     ),
     Check(
         "an entry belongs to an account and a grant of its own organization",
         """
-        SELECT entry.organization_id,
+        SELECT coalesce(account.organization_id, entry.organization_id),
             format('account %s entry %s', entry.account_id, entry.account_version),
             format('account of %s, grant of account %s',
-                account.organization_id, credit.account_id)
+                account.organization_id, credit.account_id),
+            account.customer_id
         FROM accounts_ledgerentry entry
         LEFT JOIN accounts_creditaccount account ON account.id = entry.account_id
         LEFT JOIN accounts_creditgrant credit ON credit.id = entry.grant_id
@@ -118,6 +126,7 @@ _CHAIN = [
             OR (entry.grant_id IS NOT NULL
                 AND credit.account_id IS DISTINCT FROM entry.account_id)
         """,
+        over="ledger entries",
     ),
     Check(
         "a reversal gives back to the grant that paid, and no more than was taken",
@@ -125,7 +134,8 @@ _CHAIN = [
         SELECT entry.organization_id,
             format('account %s entry %s', entry.account_id, entry.account_version),
             format('%s for grant %s reverses %s for grant %s',
-                entry.amount, entry.grant_id, taken.amount, taken.grant_id)
+                entry.amount, entry.grant_id, taken.amount, taken.grant_id),
+            (SELECT customer_id FROM accounts_creditaccount WHERE id = entry.account_id)
         FROM accounts_ledgerentry entry
         LEFT JOIN accounts_ledgerentry taken
             ON taken.organization_id = entry.organization_id
@@ -141,15 +151,17 @@ _CHAIN = [
                     OR entry.amount <> -taken.amount))
         )
         """,
+        over="ledger entries",
     ),
 ]
 
-_GRANTS = [
+GRANTS = [
     Check(
         "a grant has left what its entries add up to",
         """
         SELECT credit.organization_id, format('grant %s', credit.id),
-            format('has %s left, its entries add up to %s', credit.remaining, entries.total)
+            format('has %s left, its entries add up to %s', credit.remaining, entries.total),
+            (SELECT customer_id FROM accounts_creditaccount WHERE id = credit.account_id)
         FROM accounts_creditgrant credit
         LEFT JOIN (
             SELECT grant_id, sum(amount) AS total
@@ -157,6 +169,7 @@ _GRANTS = [
         ) entries ON entries.grant_id = credit.id
         WHERE credit.remaining <> coalesce(entries.total, 0)
         """,
+        over="grants",
     ),
     Check(
         "a grant enters the balance once, with its whole amount, when it is posted",
@@ -165,7 +178,8 @@ _GRANTS = [
         """
         SELECT credit.organization_id, format('grant %s', credit.id),
             format('of %s entered with %s, posted at %s',
-                credit.amount, coalesce(entered.total, 0), coalesce(credit.posted_at::text, '-'))
+                credit.amount, coalesce(entered.total, 0), coalesce(credit.posted_at::text, '-')),
+            (SELECT customer_id FROM accounts_creditaccount WHERE id = credit.account_id)
         FROM accounts_creditgrant credit
         LEFT JOIN (
             SELECT entry.account_id, sum(entry.amount) AS total,
@@ -183,16 +197,19 @@ _GRANTS = [
         WHERE coalesce(entered.total, 0)
             <> CASE WHEN credit.posted_at IS NULL THEN 0 ELSE credit.amount END
         """,
+        over="grants",
     ),
     Check(
         "a grant pays only from its effective time on",
         """
         SELECT entry.organization_id, format('grant %s', credit.id),
-            format('effective from %s, paid at %s', credit.effective_at, entry.at)
+            format('effective from %s, paid at %s', credit.effective_at, entry.at),
+            (SELECT customer_id FROM accounts_creditaccount WHERE id = credit.account_id)
         FROM accounts_ledgerentry entry
         JOIN accounts_creditgrant credit ON credit.id = entry.grant_id
         WHERE entry.kind = 'usage' AND entry.at < credit.effective_at
         """,
+        over="ledger entries",
     ),
     # The clocks of machines differ, so what was entered before a void may say a little after it.
     Check(
@@ -201,7 +218,8 @@ _GRANTS = [
         SELECT credit.organization_id, format('grant %s', credit.id),
             format('expires at %s, voided at %s, paid %s since, holds took %s of it',
                 coalesce(credit.expires_at::text, '-'), coalesce(credit.voided_at::text, '-'),
-                late.total, coalesce(drawn.total, 0))
+                late.total, coalesce(drawn.total, 0)),
+            (SELECT customer_id FROM accounts_creditaccount WHERE id = credit.account_id)
         FROM accounts_creditgrant credit
         JOIN (
             SELECT entry.grant_id, -sum(entry.amount) AS total
@@ -224,65 +242,93 @@ _GRANTS = [
         ) drawn ON true
         WHERE late.total > coalesce(drawn.total, 0)
         """,
+        over="grants",
     ),
     Check(
         "nothing is left of a voided grant but what open holds need",
         """
         SELECT organization_id, format('grant %s', id),
-            format('has %s left, of it %s reserved, voided at %s', remaining, held, voided_at)
+            format('has %s left, of it %s reserved, voided at %s', remaining, held, voided_at),
+            (SELECT customer_id FROM accounts_creditaccount WHERE id = account_id)
         FROM accounts_creditgrant
         WHERE voided_at IS NOT NULL AND remaining <> held
         """,
+        over="grants",
+        is_light=True,
+    ),
+    Check(
+        "of a grant carried over no more is left than was carried, or open holds need",
+        """
+        SELECT organization_id, format('grant %s', id),
+            format('has %s left, of it %s reserved, carried %s', remaining, held, carried),
+            (SELECT customer_id FROM accounts_creditaccount WHERE id = account_id)
+        FROM accounts_creditgrant
+        WHERE carried IS NOT NULL AND remaining > greatest(carried, held)
+        """,
+        over="grants",
+        is_light=True,
     ),
     Check(
         "nothing is left of a grant whose expiry was booked",
         """
         SELECT organization_id, format('grant %s', id),
-            format('has %s left, expired at %s', remaining, expired_at)
+            format('has %s left, expired at %s', remaining, expired_at),
+            (SELECT customer_id FROM accounts_creditaccount WHERE id = account_id)
         FROM accounts_creditgrant
         WHERE expired_at IS NOT NULL AND remaining <> 0
         """,
+        over="grants",
+        is_light=True,
     ),
     Check(
         "a grant holds no less than nothing and reserves no more than it has",
         """
         SELECT organization_id, format('grant %s', id),
-            format('%s reserved of %s left of %s', held, remaining, amount)
+            format('%s reserved of %s left of %s', held, remaining, amount),
+            (SELECT customer_id FROM accounts_creditaccount WHERE id = account_id)
         FROM accounts_creditgrant
         WHERE held < 0 OR held > remaining OR remaining > amount
         """,
+        over="grants",
+        is_light=True,
     ),
 ]
 
-_ACCOUNTS = [
+ACCOUNTS = [
     Check(
         "no debt is repaid twice",
         """
         SELECT organization_id, format('account %s', account_id),
-            format('%s more was repaid than was owed', sum(amount))
+            format('%s more was repaid than was owed', sum(amount)),
+            (SELECT customer_id FROM accounts_creditaccount WHERE id = account_id)
         FROM accounts_ledgerentry
         WHERE grant_id IS NULL
         GROUP BY organization_id, account_id
         HAVING sum(amount) > 0
         """,
+        over="ledger entries",
     ),
     Check(
         "no account is below its floor",
         """
         SELECT organization_id, format('account %s', id),
-            format('%s, of it %s reserved, with a floor of %s', balance, held, floor)
+            format('%s, of it %s reserved, with a floor of %s', balance, held, floor),
+            customer_id
         FROM accounts_creditaccount
         WHERE balance - held < floor OR held < 0 OR floor > 0
         """,
+        over="accounts",
+        is_light=True,
     ),
 ]
 
-_HOLDS = [
+HOLDS = [
     Check(
         "an account reserves what its open holds draw",
         """
         SELECT account.organization_id, format('account %s', account.id),
-            format('%s reserved, open holds draw %s', account.held, coalesce(open.total, 0))
+            format('%s reserved, open holds draw %s', account.held, coalesce(open.total, 0)),
+            account.customer_id
         FROM accounts_creditaccount account
         LEFT JOIN (
             SELECT hold.account_id, sum(draw.amount) AS total
@@ -292,12 +338,15 @@ _HOLDS = [
         ) open ON open.account_id = account.id
         WHERE account.held <> coalesce(open.total, 0)
         """,
+        over="accounts",
+        is_light=True,
     ),
     Check(
         "a grant reserves what open holds draw on it",
         """
         SELECT credit.organization_id, format('grant %s', credit.id),
-            format('%s reserved, open holds draw %s', credit.held, coalesce(open.total, 0))
+            format('%s reserved, open holds draw %s', credit.held, coalesce(open.total, 0)),
+            (SELECT customer_id FROM accounts_creditaccount WHERE id = credit.account_id)
         FROM accounts_creditgrant credit
         LEFT JOIN (
             SELECT draw.grant_id, sum(draw.amount) AS total
@@ -307,13 +356,16 @@ _HOLDS = [
         ) open ON open.grant_id = credit.id
         WHERE credit.held <> coalesce(open.total, 0)
         """,
+        over="grants",
+        is_light=True,
     ),
     Check(
         "a hold has captured and reserves what its draws say, and nothing once it has ended",
         """
         SELECT hold.organization_id, format('hold %s', hold.id),
             format('%s of %s captured and %s, drawn %s and still %s', hold.captured, hold.amount,
-                hold.state, coalesce(drawn.captured, 0), coalesce(drawn.reserved, 0))
+                hold.state, coalesce(drawn.captured, 0), coalesce(drawn.reserved, 0)),
+            (SELECT customer_id FROM accounts_creditaccount WHERE id = hold.account_id)
         FROM accounts_hold hold
         LEFT JOIN (
             SELECT hold_id, sum(amount) AS reserved, sum(captured) AS captured
@@ -323,13 +375,15 @@ _HOLDS = [
             OR coalesce(drawn.reserved, 0)
                 <> CASE hold.state WHEN 'open' THEN hold.amount - hold.captured ELSE 0 END
         """,
+        over="holds",
     ),
     Check(
         "a hold draws on grants of its own account",
         """
         SELECT draw.organization_id, format('hold %s', draw.hold_id),
             format('account %s, draws on grant %s of account %s',
-                hold.account_id, draw.grant_id, credit.account_id)
+                hold.account_id, draw.grant_id, credit.account_id),
+            (SELECT customer_id FROM accounts_creditaccount WHERE id = hold.account_id)
         FROM accounts_holddraw draw
         LEFT JOIN accounts_hold hold
             ON hold.organization_id = draw.organization_id AND hold.id = draw.hold_id
@@ -337,7 +391,8 @@ _HOLDS = [
         WHERE hold.id IS NULL
             OR (draw.grant_id IS NOT NULL AND credit.account_id IS DISTINCT FROM hold.account_id)
         """,
+        over="holds",
     ),
 ]
 
-CHECKS = (*_CHAIN, *_GRANTS, *_ACCOUNTS, *_HOLDS)
+CHECKS = (*CHAIN, *GRANTS, *ACCOUNTS, *HOLDS)

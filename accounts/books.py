@@ -16,7 +16,7 @@ from itertools import chain
 from accounts.burndown import Category, GrantState
 from accounts.money import ZERO
 from accounts.passbooks import EntryState, InsufficientCredit, Part
-from accounts.reservations import Reservations
+from accounts.reservations import Captured, HoldState, Reservations
 
 __all__ = ["Book", "Debit", "EntryState", "InsufficientCredit", "NotReversible", "Part"]
 
@@ -34,6 +34,11 @@ class Debit:
     balance: Decimal
     available: Decimal
 
+    @property
+    def uncollected(self) -> tuple[Decimal, ...]:
+        """What nobody will pay of each part: nothing, since what cannot be paid is not debited."""
+        return (ZERO,) * len(self.overage)
+
 
 @dataclass(slots=True, kw_only=True)
 class Book(Reservations):
@@ -43,7 +48,14 @@ class Book(Reservations):
         """Enter what time alone has brought: grants now effective, holds and grants now expired.
 
         Holds end before grants do: what an unclaimed hold gives back to an expired grant expires.
+        Credit rolls over as it was at that moment, so what ended before has to be entered before.
         """
+        for opening in self._due(at):
+            if opening.series is not None:
+                self.post_due(at=at, until=opening.effective_at)
+                if not opening.posted:
+                    self.end_due(at=at, until=opening.effective_at)
+                    self._open_series(opening, at=at)
         self.post_due(at=at)
         self.end_due(at=at)
         for grant in self.grants:
@@ -76,6 +88,23 @@ class Book(Reservations):
             paid += shortfall
         return Debit(paid=paid, overage=overage, balance=self.balance, available=self.available)
 
+    def take(
+        self,
+        *,
+        parts: Sequence[Part],
+        reference: uuid.UUID,
+        at: dt.datetime,
+        shortfall: str = "block",
+    ) -> Captured:
+        """Take what work came to for which nothing was reserved, as `capture` does: never refused.
+
+        What nobody can pay is overage or uncollected, as `shortfall` says.
+        """
+        nothing = HoldState(id=reference, reference=reference, expires_at=at, on_expiry="release")
+        return self._charge(
+            nothing, parts, reference=reference, at=at, final=False, shortfall=shortfall
+        )
+
     def check(self, parts: Sequence[Part], *, at: dt.datetime) -> None:
         """Raise InsufficientCredit if a debit of `parts` would be refused. Changes nothing."""
         _, shortfalls = self._plan(parts, at=at)
@@ -96,7 +125,7 @@ class Book(Reservations):
         if entry.grant_id is not None:
             grant = self.grant_of(entry.grant_id)
             self._enter_reversal(amount, entry, grant=grant, at=at)
-            if grant.expired or grant.voided:
+            if grant.expired or grant.voided or grant.carried is not None:
                 self.lapse(grant, at=at)
             return None
         lowers = min(self.owed, amount)

@@ -27,6 +27,13 @@ class Category(StrEnum):
     PAID = "paid"
 
 
+class CostBasis(NamedTuple):
+    """What was paid for a grant: an amount of a currency."""
+
+    amount: Decimal
+    asset_id: uuid.UUID
+
+
 _CATEGORY_ORDER = {category: place for place, category in enumerate(Category)}
 
 
@@ -36,6 +43,10 @@ class GrantState:
 
     `posted` and `expired` say whether its beginning and its end are in the books already;
     `voided` that it was taken back, and pays for nothing but what was reserved on it before.
+
+    Grants of one `series` follow each other: when one of them becomes effective, what is left of
+    those that expire in that moment is carried over, up to its `rollover_limit` (None: all of it).
+    `carried` is how much of this one was, last time; what comes back beyond it lapses.
     """
 
     id: uuid.UUID
@@ -52,11 +63,28 @@ class GrantState:
     voided: bool = False
     reference: str = ""
     name: str = ""
+    series: uuid.UUID | None = None
+    rollover_limit: Decimal | None = None
+    carried: Decimal | None = None
+    cost_basis: CostBasis | None = None
+    void_reason: str = ""
 
     @property
     def free(self) -> Decimal:
         """What no open hold has reserved."""
         return self.remaining - self.held
+
+    @property
+    def may_stay(self) -> Decimal:
+        """How much of what is left may be carried over once more."""
+        return self.remaining if self.carried is None else min(self.remaining, self.carried)
+
+    def beyond(self, *, at: dt.datetime) -> Decimal:
+        """What is free and yet nobody's any more: all once it is over, else more than was carried.
+
+        A hold that gives back, or usage that is undone, brings such credit.
+        """
+        return self.free if self.is_over(at=at) else min(self.free, self.remaining - self.may_stay)
 
     @property
     def burn_key(self) -> tuple[int, dt.datetime, int, dt.datetime, uuid.UUID]:
@@ -77,6 +105,21 @@ class GrantState:
         """
         return (
             self.voided or self.expired or (self.expires_at is not None and at >= self.expires_at)
+        )
+
+    def is_due(self, *, at: dt.datetime) -> bool:
+        """Whether it is effective, and has not entered the balance yet."""
+        return not self.posted and not self.voided and self.effective_at <= at
+
+    def rolls_over_into(self, opening: "GrantState") -> bool:
+        """Whether `opening` takes over what is left of it, once that becomes effective."""
+        return (
+            self.series is not None
+            and self.series == opening.series
+            and self.posted
+            and not self.voided
+            and self.remaining > 0
+            and self.expires_at == opening.effective_at
         )
 
     def pays_for(self, meter: str) -> bool:

@@ -5,13 +5,12 @@ A cursor is the place of the last row shown: its moment and, between rows of one
 """
 
 import base64
-import binascii
 import datetime as dt
 import uuid
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Q, QuerySet
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -39,6 +38,37 @@ class Place(NamedTuple):
 
     moment: dt.datetime
     id: uuid.UUID
+
+    def to_cursor(self) -> str:
+        """Write the place as a cursor."""
+        return cursor_of(f"{self.moment.isoformat()} {self.id}")
+
+    @classmethod
+    def of_cursor(cls, cursor: str) -> "Place":
+        """Read a cursor. Raises ValueError for one that no page gave."""
+        moment, _, row_id = text_of(cursor).partition(" ")
+        try:
+            return cls(dt.datetime.fromisoformat(moment).astimezone(dt.UTC), uuid.UUID(row_id))
+        except OverflowError as error:
+            raise ValueError(cursor) from error
+
+    def rows_after(self, order: Order = NEWEST_FIRST) -> Q:
+        """Return the condition of the rows that follow this one."""
+        # Said twice so that the index on the moment bounds the scan.
+        return Q(**{f"{order.moment}__lte": self.moment}) & (
+            Q(**{f"{order.moment}__lt": self.moment}) | Q(**{f"{order.id}__lt": self.id})
+        )
+
+
+def cursor_of(text: str) -> str:
+    """Write an ASCII text as a cursor, which nobody is tempted to read or to make up."""
+    return base64.urlsafe_b64encode(text.encode("ascii")).decode().rstrip("=")
+
+
+def text_of(cursor: str) -> str:
+    """Read back what `cursor_of` wrote. Raises ValueError for anything else."""
+    padded = cursor + "=" * (-len(cursor) % 4)
+    return base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
 
 
 class Pages(BasePagination):
@@ -78,17 +108,22 @@ def page(
     order: Order = NEWEST_FIRST,
 ) -> Response:
     """Answer with the page of `rows` that the request asks for. Raises Problem."""
-    limit = _limit(request)
+    limit = limit_of(request)
     cursor = request.query_params.get("cursor")
     if cursor is not None:
-        rows = rows.filter(_after(_place_of(cursor), order))
+        rows = rows.filter(_place_of(cursor).rows_after(order))
     found = list(rows.order_by(f"-{order.moment}", f"-{order.id}")[: limit + 1])
     shown = found[:limit]
-    following = _link(request, shown[-1], order) if len(found) > limit else None
+    following = None
+    if len(found) > limit:
+        last = shown[-1]
+        place = Place(getattr(last, order.moment), getattr(last, order.id))
+        following = link_to(request, place.to_cursor())
     return Response({"next": following, "results": serializer(shown, many=True).data})
 
 
-def _limit(request: Request) -> int:
+def limit_of(request: Request) -> int:
+    """Return how many rows a page should have. Raises Problem."""
     text = request.query_params.get("limit")
     if text is None:
         return SIZE_DEFAULT
@@ -99,28 +134,21 @@ def _limit(request: Request) -> int:
     raise _invalid("limit", f"must be a whole number from 1 to {SIZE_MAX}")
 
 
-def _after(place: Place, order: Order) -> Q:
-    # Said twice so that the index on the moment bounds the scan.
-    return Q(**{f"{order.moment}__lte": place.moment}) & (
-        Q(**{f"{order.moment}__lt": place.moment}) | Q(**{f"{order.id}__lt": place.id})
-    )
-
-
-def _link(request: Request, last: Model, order: Order) -> str:
-    place = f"{getattr(last, order.moment).isoformat()} {getattr(last, order.id)}"
-    cursor = base64.urlsafe_b64encode(place.encode()).decode().rstrip("=")
+def link_to(request: Request, cursor: str) -> str:
+    """Return the address of the page that begins at `cursor`, everything else as asked."""
     return str(replace_query_param(request.build_absolute_uri(), "cursor", cursor))
 
 
 def _place_of(cursor: str) -> Place:
-    padded = cursor + "=" * (-len(cursor) % 4)
     try:
-        text = base64.b64decode(padded, altchars=b"-_", validate=True).decode("ascii")
-        moment, _, row_id = text.partition(" ")
-        place = Place(dt.datetime.fromisoformat(moment).astimezone(dt.UTC), uuid.UUID(row_id))
-    except (binascii.Error, ValueError, OverflowError) as error:
-        raise _invalid("cursor", "is not a cursor that a page gave you") from error
-    return place
+        return Place.of_cursor(cursor)
+    except ValueError as error:
+        raise not_a_cursor() from error
+
+
+def not_a_cursor() -> Problem:
+    """Return what to answer to a cursor that no page gave."""
+    return _invalid("cursor", "is not a cursor that a page gave you")
 
 
 def _invalid(parameter: str, reason: str) -> Problem:

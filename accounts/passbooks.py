@@ -113,29 +113,44 @@ class Passbook:
 
     # Grants come and go.
 
-    def post_due(self, *, at: dt.datetime) -> None:
-        """Enter the grants that have become effective, in the order in which they did."""
-        for grant in sorted(self.grants, key=lambda grant: grant.effective_at):
-            if not grant.posted and not grant.voided and grant.effective_at <= at:
+    def post_due(self, *, at: dt.datetime, until: dt.datetime | None = None) -> None:
+        """Enter the grants that have become effective by `until`, in the order in which they did.
+
+        Those that take over what is left of others are left out, and so are those that follow
+        them: that is for `settle`.
+        """
+        for grant in self._due(until or at):
+            if not self._takes_over(grant):
                 self._post_grant(grant, at=at)
 
+    def _due(self, moment: dt.datetime) -> list[GrantState]:
+        due = [grant for grant in self.grants if grant.is_due(at=moment)]
+        return sorted(due, key=lambda grant: grant.effective_at)
+
     def lapse(self, grant: GrantState, *, at: dt.datetime) -> None:
-        """Enter the end of what is left of a grant that is over, but for what open holds need."""
-        if not grant.posted or not grant.is_over(at=at):
-            return
-        if grant.free > 0:
+        """Enter the end of what is left of a grant that is over, but for what open holds need.
+
+        What was carried over is as good as new, but more than that ends all the same.
+        """
+        if grant.posted and not self._is_taken_over(grant, at=at):
+            self._lapse(grant, then=at, at=at)
+
+    def _lapse(self, grant: GrantState, *, then: dt.datetime, at: dt.datetime) -> None:
+        """Enter at `at` the end of what was over `then`."""
+        beyond = grant.beyond(at=then)
+        if beyond > 0:
             self._enter(
-                -grant.free,
+                -beyond,
                 kind="void" if grant.voided else "expiry",
                 contra=CONTRA_OF_LAPSE[grant.category],
                 grant=grant,
                 reference=grant.id,
                 at=at,
             )
-        elif not grant.remaining:
+        elif not grant.remaining and grant.is_over(at=then):
             self.touched[grant.id] = grant
 
-    def void(self, grant: GrantState, *, at: dt.datetime) -> Decimal:
+    def void(self, grant: GrantState, *, at: dt.datetime, reason: str = "") -> Decimal:
         """Take back what is left of `grant`, but for what open holds need, which lapses with them.
 
         Returns how much left the balance. Raises NotVoidable for a grant that is over.
@@ -146,6 +161,7 @@ class Passbook:
             raise NotVoidable("the grant has expired")
         taken_back = grant.free
         grant.voided = True
+        grant.void_reason = reason
         self.touched[grant.id] = grant
         self.lapse(grant, at=at)
         return taken_back
@@ -162,7 +178,7 @@ class Passbook:
             raise AmountInvalid("would make the balance larger than can be kept")
         insort(self.grants, grant, key=lambda each: each.burn_key)
         self.created.append(grant)
-        if grant.effective_at <= at:
+        if grant.effective_at <= at and not self._takes_over(grant):
             self._post_grant(grant, at=at)
 
     def _post_grant(self, grant: GrantState, *, at: dt.datetime) -> None:
@@ -176,6 +192,48 @@ class Passbook:
                 self._enter(
                     amount, kind="grant", contra=contra, grant=owner, reference=grant.id, at=at
                 )
+
+    # Credit that rolls over.
+
+    def _expiring_into(self, opening: GrantState) -> list[GrantState]:
+        """Return the grants whose rest `opening` takes over when it becomes effective."""
+        if opening.series is None:
+            return []
+        return [grant for grant in self.grants if grant.rolls_over_into(opening)]
+
+    def _takes_over(self, opening: GrantState) -> bool:
+        """Whether a grant that has become effective takes over something, or may before long."""
+        if opening.series is None:
+            return False
+        return bool(self._expiring_into(opening)) or any(
+            grant.series == opening.series and grant is not opening
+            for grant in self._due(opening.effective_at)
+        )
+
+    def _is_taken_over(self, grant: GrantState, *, at: dt.datetime) -> bool:
+        """Whether a grant waits to be carried over by one that is effective, but not entered."""
+        if grant.series is None:
+            return False
+        return any(grant.rolls_over_into(opening) for opening in self._due(at))
+
+    def _open_series(self, opening: GrantState, *, at: dt.datetime) -> None:
+        """Enter a grant, and carry over what is left of those it follows, the newest of them first.
+
+        What is carried lasts as long as the new grant. The rest lapses, after the new grant has
+        come, so that the balance is at no moment lower than it has to be.
+        """
+        followed = self._expiring_into(opening)
+        self._post_grant(opening, at=at)
+        room = opening.rollover_limit
+        for grant in sorted(followed, key=lambda each: each.effective_at, reverse=True):
+            kept = grant.may_stay if room is None else min(grant.may_stay, room)
+            room = None if room is None else room - kept
+            grant.carried = kept
+            if kept > 0:
+                grant.expires_at = opening.expires_at
+            self.touched[grant.id] = grant
+            self._lapse(grant, then=opening.effective_at, at=at)
+        self.grants.sort(key=lambda each: each.burn_key)
 
     def grant_of(self, grant_id: uuid.UUID) -> GrantState:
         """Return one of the grants that were read."""

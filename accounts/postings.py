@@ -18,7 +18,8 @@ from accounts.reservations import HoldState
 
 _MOMENTS = ("posted_at", "expired_at", "voided_at")
 _GRANT_STATE = (
-    "id", "amount", "remaining", "held", "priority", "effective_at", "expires_at",
+    "id", "amount", "remaining", "held", "priority", "effective_at", "expires_at", "series",
+    "rollover_limit", "carried",
 )  # fmt: skip
 
 
@@ -156,6 +157,11 @@ def _insert_grants(books: list[Book], *, at: dt.datetime) -> None:
             effective_at=grant.effective_at,
             expires_at=grant.expires_at,
             posted_at=at if grant.posted else None,
+            series=grant.series,
+            rollover_limit=grant.rollover_limit,
+            carried=grant.carried,
+            cost_basis_amount=grant.cost_basis.amount if grant.cost_basis else None,
+            cost_basis_asset_id=grant.cost_basis.asset_id if grant.cost_basis else None,
             meters=sorted(grant.meters),
             reference=grant.reference,
             name=grant.name,
@@ -211,7 +217,8 @@ def _update_grants(books: list[Book], *, at: dt.datetime) -> None:
             else:
                 continue
             ends = (lapsed and not grant.remaining, grant.voided)
-            rows.append((grant.id, grant.remaining, held, grant.posted, *ends))
+            rolled = (grant.expires_at, grant.carried, grant.void_reason)
+            rows.append((grant.id, grant.remaining, held, grant.posted, *ends, *rolled))
     set_statements.execute(
         """
             UPDATE accounts_creditgrant credit
@@ -220,12 +227,18 @@ def _update_grants(books: list[Book], *, at: dt.datetime) -> None:
                 posted_at = CASE WHEN changed.posted
                     THEN coalesce(credit.posted_at, %s) ELSE credit.posted_at END,
                 expired_at = CASE WHEN changed.lapsed THEN %s ELSE credit.expired_at END,
+                expires_at = changed.expires_at,
+                carried = changed.carried,
+                void_reason = CASE WHEN changed.voided AND credit.voided_at IS NULL
+                    THEN changed.void_reason ELSE credit.void_reason END,
                 voided_at = CASE WHEN changed.voided
                     THEN coalesce(credit.voided_at, %s) ELSE credit.voided_at END
             FROM unnest(
                 %s::uuid[], %s::numeric[], %s::numeric[], %s::boolean[], %s::boolean[],
-                %s::boolean[]
-            ) AS changed (id, remaining, newly_held, posted, lapsed, voided)
+                %s::boolean[], %s::timestamptz[], %s::numeric[], %s::text[]
+            ) AS changed (
+                id, remaining, newly_held, posted, lapsed, voided, expires_at, carried, void_reason
+            )
             WHERE credit.id = changed.id
             """,
         rows,

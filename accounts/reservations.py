@@ -194,26 +194,14 @@ class Reservations(Passbook):
         """Take what the work of one event came to, which is never refused: it is done.
 
         The hold pays first: of each part what was planned for its meter, then what else of the
-        hold may pay for it, also on a grant that has expired meanwhile. What the hold had on the
-        credit line is paid by grants that came since, else it goes below zero. Beyond the hold,
-        other grants pay, and then, as `shortfall` says, the rest is overage, or goes below zero as
-        far as the floor allows and is uncollected after that. A `final` capture gives back what is
-        left and ends the hold.
+        hold may pay for it, also on a grant that has expired meanwhile. What it had on the credit
+        line is paid by grants that came since, else it goes below zero. Beyond it, other grants
+        pay, and then, as `shortfall` says, the rest is overage, or goes below zero as far as the
+        floor allows and is uncollected after that. A `final` capture gives back the rest of it.
         """
-        overage_allowed = Shortfall(shortfall) is Shortfall.OVERAGE
-        _refuse_negative(parts)
         self._change(hold)
-        paid, unpaid = self._collect(
-            hold, parts, reference=reference, at=at, below_zero=not overage_allowed
-        )
-        nothing = (ZERO,) * len(parts)
-        return Captured(
-            paid=paid,
-            overage=unpaid if overage_allowed else nothing,
-            uncollected=nothing if overage_allowed else unpaid,
-            released=self._end(hold, "captured", at=at) if final else ZERO,
-            balance=self.balance,
-            available=self.available,
+        return self._charge(
+            hold, parts, reference=reference, at=at, final=final, shortfall=shortfall
         )
 
     def release(self, hold: HoldState, *, at: dt.datetime) -> Decimal:
@@ -221,11 +209,11 @@ class Reservations(Passbook):
         self._change(hold)
         return self._end(hold, "captured" if hold.captured else "released", at=at)
 
-    def end_due(self, *, at: dt.datetime) -> None:
-        """End the holds whose time is over, in the order in which it was."""
+    def end_due(self, *, at: dt.datetime, until: dt.datetime | None = None) -> None:
+        """End the holds whose time was over by `until`, in the order in which it was."""
         due = [hold for hold in self.holds.values() if hold.state == "open"]
         for hold in sorted(due, key=lambda hold: (hold.expires_at, hold.id)):
-            if hold.expires_at <= at:
+            if hold.expires_at <= (until or at):
                 self.end_expired(hold, at=at)
 
     def end_expired(self, hold: HoldState, *, at: dt.datetime) -> Expired:
@@ -247,6 +235,31 @@ class Reservations(Passbook):
         return Expired(taken=taken, released=self._end(hold, "expired", at=at))
 
     # What the verbs are made of.
+
+    def _charge(
+        self,
+        hold: HoldState,
+        parts: Sequence[Part],
+        *,
+        reference: uuid.UUID,
+        at: dt.datetime,
+        final: bool,
+        shortfall: str,
+    ) -> Captured:
+        overage_allowed = Shortfall(shortfall) is Shortfall.OVERAGE
+        _refuse_negative(parts)
+        paid, unpaid = self._collect(
+            hold, parts, reference=reference, at=at, below_zero=not overage_allowed
+        )
+        nothing = (ZERO,) * len(parts)
+        return Captured(
+            paid=paid,
+            overage=unpaid if overage_allowed else nothing,
+            uncollected=nothing if overage_allowed else unpaid,
+            released=self._end(hold, "captured", at=at) if final else ZERO,
+            balance=self.balance,
+            available=self.available,
+        )
 
     def _change(self, hold: HoldState) -> None:
         _refuse_ended(hold)

@@ -161,19 +161,49 @@ class CustomerBalanceSerializer(serializers.Serializer[Any]):
     balances = BalanceSerializer(many=True)
 
 
+class CostBasisSerializer(StrictSerializer):
+    """What was paid for a grant: an amount of a currency."""
+
+    amount = PositiveAmountField()
+    asset = TextField(max_length=32)
+
+
 class GrantSerializer(serializers.ModelSerializer[CreditGrant]):
-    """A grant as answered."""
+    """A grant as answered.
+
+    Of one whose rest rolls over, `rollover_limit` is the most it takes over of those before it,
+    null for all, and `carried` how much of it was carried over, last time.
+    """
 
     asset = serializers.CharField(source="account.asset.code")
     amount = AmountField()
     remaining = AmountField()
+    held = AmountField(help_text="What open holds reserve of what remains.")
+    rolls_over = serializers.SerializerMethodField()
+    rollover_limit = AmountField(allow_null=True)
+    carried = AmountField(allow_null=True)
+    cost_basis = serializers.SerializerMethodField()
 
     class Meta:
         model = CreditGrant
         fields = [
-            "id", "asset", "amount", "remaining", "category", "priority", "effective_at",
-            "expires_at", "meters", "reference", "name", "created_at",
+            "id", "asset", "amount", "remaining", "held", "category", "priority", "effective_at",
+            "expires_at", "posted_at", "expired_at", "voided_at", "void_reason", "meters",
+            "rolls_over", "rollover_limit", "carried", "cost_basis", "reference", "name",
+            "created_at",
         ]  # fmt: skip
+
+    def get_rolls_over(self, grant: CreditGrant) -> bool:
+        """Whether the next one of its kind takes over what is left of it."""
+        return grant.series is not None
+
+    @extend_schema_field(CostBasisSerializer(allow_null=True))
+    def get_cost_basis(self, grant: CreditGrant) -> dict[str, str] | None:
+        """Return what was paid for it, where that is known."""
+        asset = grant.cost_basis_asset
+        if asset is None:
+            return None
+        return {"amount": money.to_wire(grant.cost_basis_amount), "asset": asset.code}
 
 
 class GrantCreation(StrictSerializer):
@@ -186,7 +216,10 @@ class GrantCreation(StrictSerializer):
     effective_at = TimestampField(required=False, allow_null=True)
     expires_at = TimestampField(required=False, allow_null=True)
     meters = serializers.ListField(
-        child=TextField(max_length=100), max_length=METERS_MAX, required=False
+        child=TextField(max_length=100),
+        max_length=METERS_MAX,
+        required=False,
+        help_text="Codes of the only meters it pays for; all of them unless told.",
     )
     reference = TextField(
         max_length=200,
@@ -195,3 +228,12 @@ class GrantCreation(StrictSerializer):
         help_text="The payment behind it: a second grant under one reference is refused.",
     )
     name = TextField(max_length=200, allow_blank=True, default="")
+    cost_basis = CostBasisSerializer(
+        required=False, allow_null=True, help_text="What was paid for it; of paid credit only."
+    )
+
+    def validate_reference(self, reference: str) -> str:
+        """Keep the names of what plans include."""
+        if reference.startswith("included:"):
+            raise serializers.ValidationError("must not begin with included:")
+        return reference

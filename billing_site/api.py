@@ -5,9 +5,14 @@ from django.urls import path
 from accounts import api as accounts_api
 from invoicing import api as invoicing_api
 from metering.api import alerts as alerts_api
+from metering.api import authorizations as authorizations_api
 from metering.api import backtests as backtests_api
 from metering.api import caps as caps_api
+from metering.api import corrections as corrections_api
+from metering.api import dead_letters as letters_api
 from metering.api import events as events_api
+from metering.api import grants as grants_api
+from metering.api import ledger as ledger_api
 from metering.api import margins as margins_api
 from metering.api import overrides as overrides_api
 from metering.api import quotes as quotes_api
@@ -21,12 +26,45 @@ app_name = "api"
 
 urlpatterns = [
     path("events", events_api.events, name="events"),
+    # An event's id may be a path, so these come before the event, and show it when they are read.
+    path("events/void", corrections_api.event_voids, name="void-events"),
+    path("events/<path:external_id>/void", corrections_api.event_void, name="void-event"),
+    path("events/<path:external_id>/replace", corrections_api.event_replacement, name="replace"),
     path("events/<path:external_id>", events_api.event_detail, name="event"),
     path("quotes", quotes_api.quotes, name="quotes"),
+    path("authorizations", authorizations_api.authorization_list, name="authorizations"),
+    path(
+        "authorizations/<uuid:authorization_id>",
+        authorizations_api.authorization_detail,
+        name="authorization",
+    ),
+    path(
+        "authorizations/<uuid:authorization_id>/capture",
+        authorizations_api.authorization_capture,
+        name="authorization-capture",
+    ),
+    path(
+        "authorizations/<uuid:authorization_id>/extend",
+        authorizations_api.authorization_extend,
+        name="authorization-extend",
+    ),
+    path(
+        "authorizations/<uuid:authorization_id>/report",
+        authorizations_api.authorization_report,
+        name="authorization-report",
+    ),
+    path(
+        "authorizations/<uuid:authorization_id>/release",
+        authorizations_api.authorization_release,
+        name="authorization-release",
+    ),
     path("customers", customers_api.customer_list, name="customers"),
     path("customers/<str:external_id>", accounts_api.customer_detail, name="customer"),
     path("customers/<str:external_id>/balance", accounts_api.customer_balance, name="balance"),
-    path("customers/<str:external_id>/grants", accounts_api.grant_list, name="grants"),
+    path("customers/<str:external_id>/ledger", ledger_api.customer_ledger, name="ledger"),
+    path("customers/<str:external_id>/grants", grants_api.grant_list, name="grants"),
+    path("grants/<uuid:grant_id>", grants_api.grant_detail, name="grant"),
+    path("grants/<uuid:grant_id>/void", grants_api.grant_void, name="void-grant"),
     path("customers/<str:external_id>/caps", caps_api.cap_list, name="caps"),
     path("customers/<str:external_id>/caps/<uuid:cap_id>", caps_api.cap_detail, name="cap"),
     path("customers/<str:external_id>/stop", caps_api.stop_usage, name="stop-usage"),
@@ -63,5 +101,11 @@ urlpatterns = [
         name="backtest-customers",
     ),
     path("margins", margins_api.margin_report, name="margins"),
-    path("dead-letters", alerts_api.dead_letter_list, name="dead-letters"),
+    path("dead-letters", letters_api.dead_letter_list, name="dead-letters"),
+    path("dead-letters/replay", letters_api.dead_letters_replay, name="replay-dead-letters"),
+    path(
+        "dead-letters/<uuid:letter_id>/replay",
+        letters_api.dead_letter_replay,
+        name="replay-dead-letter",
+    ),
 ]

@@ -16,6 +16,7 @@ app.autodiscover_tasks(["metering", "invoicing", "billing_site"])
 app.conf.beat_schedule = {
     "deliver-alerts": {"task": "metering.tasks.deliver_alerts", "schedule": 5.0},
     "settle-due-accounts": {"task": "metering.tasks.settle_due_accounts", "schedule": 5.0},
+    "bring-included-credits": {"task": "metering.tasks.bring_included_credits", "schedule": 5.0},
     "close-due-periods": {"task": "invoicing.tasks.close_due_periods", "schedule": 5.0},
     "build-invoices": {"task": "invoicing.tasks.build_invoices", "schedule": 5.0},
     "run-backtests": {"task": "metering.tasks.run_backtests", "schedule": 5.0},

@@ -172,7 +172,10 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
     "SERVE_AUTHENTICATION": [],
     "SCHEMA_PATH_PREFIX": "/api/v1",
-    "ENUM_NAME_OVERRIDES": {"BacktestStateEnum": "metering.models.BacktestState"},
+    "ENUM_NAME_OVERRIDES": {
+        "AuthorizationStateEnum": "metering.authorization_statements.STATES",
+        "BacktestStateEnum": "metering.models.BacktestState",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "accounts.api_schema.document_problems",

@@ -12,7 +12,7 @@ class LineInline(ReadOnlyTenantInline):
 
     model = InvoiceLine
     classes = ["plain-rows"]
-    fields = ["description", "quantity_used", "usage", "credits", "due"]
+    fields = ["description", "quantity_used", "usage", "credits", "uncollected_part", "due"]
     ordering = ["position"]
 
     @admin.display(description="Quantity")
@@ -29,6 +29,11 @@ class LineInline(ReadOnlyTenantInline):
     def credits(self, line: InvoiceLine) -> str:
         """Return what credit paid of it."""
         return money.to_display(line.credits_applied, scale=line.invoice.asset.scale)
+
+    @admin.display(description="Uncollected")
+    def uncollected_part(self, line: InvoiceLine) -> str:
+        """Return what nobody pays of it."""
+        return money.to_display(line.uncollected, scale=line.invoice.asset.scale)
 
     @admin.display(description="Due")
     def due(self, line: InvoiceLine) -> str:

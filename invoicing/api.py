@@ -23,11 +23,14 @@ class InvoiceLineSerializer(serializers.ModelSerializer[InvoiceLine]):
     quantity = AmountField()
     usage_amount = AmountField()
     credits_applied = AmountField()
+    uncollected = AmountField(help_text="What neither credit paid nor anybody is asked for.")
     amount = AmountField()
 
     class Meta:
         model = InvoiceLine
-        fields = ["description", "quantity", "usage_amount", "credits_applied", "amount"]
+        fields = [
+            "description", "quantity", "usage_amount", "credits_applied", "uncollected", "amount",
+        ]  # fmt: skip
 
 
 class InvoiceSerializer(serializers.ModelSerializer[Invoice]):

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from django.db import models
 
-from accounts import ledger, money, parking, tenancy
+from accounts import ledger, money, parked_customers, parking, tenancy
 from accounts.books import Book
 from accounts.models import Asset, CreditAccount
 from invoicing import lines, numbering
@@ -39,9 +39,12 @@ def close_due_periods(*, at: dt.datetime) -> int:
 def build_due_invoices(*, at: dt.datetime) -> int:
     """Invoice every closed period that was not; returns how many invoices that made.
 
-    Raises ExceptionGroup, after all the others, for periods that could not be invoiced.
+    Those of parked customers wait. Raises ExceptionGroup, after all the others, for periods that
+    could not be invoiced.
     """
-    waiting = BillingPeriod.objects.filter(closed_at__isnull=False, invoiced_at=None)
+    waiting = BillingPeriod.objects.filter(closed_at__isnull=False, invoiced_at=None).exclude(
+        parked_customers.customer_is_parked()
+    )
     return parking.serve_each(
         list(waiting.order_by("closed_at").values_list("organization_id", "id")),
         lambda ids: len(build_invoices(organization_id=ids[0], period_id=ids[1], at=at)),
@@ -51,7 +54,8 @@ def build_due_invoices(*, at: dt.datetime) -> int:
 def build_invoices(
     *, organization_id: uuid.UUID, period_id: uuid.UUID, at: dt.datetime
 ) -> list[Invoice]:
-    """Invoice one closed period; returns the invoices, none if it was invoiced before.
+    """Invoice one closed period; returns the invoices, none if it was invoiced before
+    or its customer is parked.
 
     First the period is charged what its events were not (`metering.settlement`). Only currencies
     are invoiced: what a unit of the organization's own has paid was sold before.
@@ -68,7 +72,9 @@ def build_invoices(
             )
             .first()
         )
-        if period is None:
+        if period is None or parked_customers.is_parked(
+            organization_id=organization_id, customer_id=period.customer_id
+        ):
             return []
         settlement.settle(period=period, books=books, at=at)
         alerts.decide(books.values(), organization_id=organization_id, at=at)
@@ -148,6 +154,7 @@ def _finalized_invoice(
             quantity=line.quantity,
             usage_amount=line.usage_amount,
             credits_applied=line.credits_applied,
+            uncollected=line.uncollected,
             amount=line.amount,
         )
         for position, (price, line) in enumerate(drawn, start=1)
@@ -166,6 +173,7 @@ def _usage_line(price: Price, cells: Sequence[UsageTotal]) -> lines.Line:
         quantity=sum((cell.quantity for cell in cells), money.ZERO),
         amount=sum((cell.amount for cell in cells), money.ZERO),
         overage=sum((cell.overage for cell in cells), money.ZERO),
+        uncollected=sum((cell.uncollected for cell in cells), money.ZERO),
         scale=price.asset.scale,
     )
 

@@ -9,27 +9,39 @@ from accounts import money
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line. `usage_amount` and `credits_applied` in full precision, `amount` as it is due."""
+    """One line: `amount` is what is due, rounded, of `usage_amount`; the rest in full precision.
+
+    What credit paid is `credits_applied`; what nobody is asked for is `uncollected`.
+    """
 
     description: str
     quantity: Decimal
     usage_amount: Decimal
     credits_applied: Decimal
+    uncollected: Decimal
     amount: Decimal
 
 
 def usage_line(
-    *, description: str, quantity: Decimal, amount: Decimal, overage: Decimal, scale: int
+    *,
+    description: str,
+    quantity: Decimal,
+    amount: Decimal,
+    overage: Decimal,
+    scale: int,
+    uncollected: Decimal = money.ZERO,
 ) -> Line:
     """Return the line of one price: `overage` is the part of `amount` that no credit has paid.
 
+    `uncollected` is the part of `amount` that no credit has paid and that is not due either.
     The amount due is rounded half away from zero to `scale` places; nothing else is rounded.
     """
     return Line(
         description=description,
         quantity=quantity,
         usage_amount=amount,
-        credits_applied=amount - overage,
+        credits_applied=amount - overage - uncollected,
+        uncollected=uncollected,
         amount=money.round_to_minor_unit(overage, scale=scale),
     )
 

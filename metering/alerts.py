@@ -6,33 +6,36 @@ the firing's one id. It can never be lost: the firing stays undelivered until it
 
 import datetime as dt
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal
+from itertools import groupby
 
 from django.conf import settings
 from django.core import mail
 from django.db import transaction
 
 from accounts import identifiers, money
-from accounts.books import Book
+from accounts.books import Book, EntryState
+from accounts.money import ZERO
 from metering.models import AlertFiring, SpendAlert
-from metering.thresholds import Move, downward_crossings
+from metering.thresholds import Move, downward_crossings, net_crossings
 
 ATTEMPTS_MAX = 20
 
 
-def decide(books: Collection[Book], *, organization_id: uuid.UUID, at: dt.datetime) -> int:
+def decide(
+    books: Collection[Book], *, organization_id: uuid.UUID, at: dt.datetime, as_one: bool = False
+) -> int:
     """Write a firing for each crossing in the entries of locked `books`, not yet posted.
 
-    Returns how many. Must run in the transaction that posts the entries.
+    With `as_one` the entries of an account count as a single move. Returns how many. Must run in
+    the transaction that posts the entries.
     """
+    crossings = net_crossings if as_one else downward_crossings
     moved = {book.account_id: book for book in books if book.entries}
     firings = []
     for alert_id, account_id, threshold in _active_alerts(organization_id, moved):
-        moves = [
-            Move(entry.account_version, entry.amount, entry.balance_after)
-            for entry in moved[account_id].entries
-        ]
+        moves = list(_moves(moved[account_id].entries))
         firings += [
             AlertFiring(
                 id=identifiers.new_id(),
@@ -43,10 +46,27 @@ def decide(books: Collection[Book], *, organization_id: uuid.UUID, at: dt.dateti
                 balance=move.balance_after,
                 fired_at=at,
             )
-            for move in downward_crossings(moves, threshold=threshold)
+            for move in crossings(moves, threshold=threshold)
         ]
     AlertFiring.objects.bulk_create(firings)
     return len(firings)
+
+
+_BROUGHT_BY_TIME = ("grant", "expiry")
+
+
+def _moves(entries: Iterable[EntryState]) -> Iterator[Move]:
+    """Yield how the balance moved. What time brings at once is one move.
+
+    The credit of a new month comes while that of the old one expires, and between the two the
+    balance is what it never was to anybody.
+    """
+    for at_once, group in groupby(entries, key=lambda entry: entry.kind in _BROUGHT_BY_TIME):
+        run = list(group)
+        for entries_of_move in [run] if at_once else [[entry] for entry in run]:
+            *_, last = entries_of_move
+            amount = sum((entry.amount for entry in entries_of_move), ZERO)
+            yield Move(last.account_version, amount, last.balance_after)
 
 
 def _active_alerts(

@@ -13,6 +13,7 @@ from django.db.models import QuerySet, Sum
 from accounts import exact_json, identifiers, set_statements
 from metering.models import BacktestRun, BillingPeriod, PeriodCharge
 from metering.replaying import Amount, Difference
+from metering.standing_events import STANDING
 
 EVENTS_AT_ONCE = 2_000
 # An event is received in its period and may lie a little ahead of that, never as much as this.
@@ -38,6 +39,7 @@ def events_of(
 ) -> Iterator[Iterator[RecordedEvent]]:
     """Read a period's events beyond the position `after`, in order and a few at a time.
 
+    Voided events are left out.
     Must run in a transaction. One reading at a time: it is a cursor of the server's.
     """
     parameters: dict[str, Any] = {
@@ -81,7 +83,7 @@ def _fetched(cursor: Any) -> Iterator[RecordedEvent]:
 
 
 # What is not late lies between the bounds of its period, where the index by customer finds it.
-_EVENTS = """
+_EVENTS = f"""
     SELECT event.position, event.external_id, event.type, event.occurred_at, event.received_at,
         event.properties::text, event.charges::text, asset.code, event.cost_amount
     FROM (
@@ -94,17 +96,19 @@ _EVENTS = """
         WHERE organization_id = %(organization)s AND period_id = %(period)s AND is_late
     ) event
     LEFT JOIN accounts_asset asset ON asset.id = event.cost_asset_id
-    WHERE event.position > %(after)s
+    WHERE event.position > %(after)s AND {STANDING}
         AND (%(received_before)s::timestamptz IS NULL OR event.received_at < %(received_before)s)
     ORDER BY event.position
-"""
+"""  # noqa: S608
 
 
 def count_events(periods: QuerySet[BillingPeriod], *, received_before: dt.datetime) -> int:
     """Return how many events lie in these periods."""
     sql, parameters = periods.order_by().values("id").query.sql_with_params()
     with connection.cursor() as cursor:
-        cursor.execute(_COUNT.format(periods=sql), [*parameters, received_before])
+        cursor.execute(
+            _COUNT.format(periods=sql, standing=STANDING), [*parameters, received_before]
+        )
         [total] = cursor.fetchone()
     return int(total)
 
@@ -116,7 +120,7 @@ _COUNT = """
         AND event.customer_id = period.customer_id
         AND event.period_id = period.id
         AND (event.is_late OR event.occurred_at >= period.starts_at)
-    WHERE period.id IN ({periods}) AND event.received_at < %s
+    WHERE period.id IN ({periods}) AND event.received_at < %s AND {standing}
 """
 
 
@@ -129,6 +133,39 @@ def charged_at_close(period: BillingPeriod) -> list[Amount]:
         .annotate(charged=Sum("amount"))
     )
     return [Amount(asset, charged) for asset, charged in charges.order_by()]
+
+
+def rerated(period: BillingPeriod) -> list[Amount]:
+    """Return what voids have made the other events of a period dearer by, by asset.
+
+    What is below zero made them cheaper. With it, the events that stand and the close come to what
+    the period was charged.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_RERATED, {"organization": period.organization_id, "period": period.id})
+        return [Amount(asset, amount) for asset, amount in cursor.fetchall()]
+
+
+_RERATED = """
+    SELECT asset.code, sum(moved.amount)
+    FROM (
+        SELECT price_id, amount FROM metering_adjustment
+        WHERE organization_id = %(organization)s AND period_id = %(period)s
+        UNION ALL
+        SELECT rated.price_id, rated.amount
+        FROM metering_ratedevent rated
+        WHERE rated.organization_id = %(organization)s AND rated.event_key IN (
+            SELECT void.event_key
+            FROM metering_eventvoid void
+            JOIN metering_adjustment adjusted ON adjusted.void_id = void.id
+            WHERE adjusted.organization_id = %(organization)s AND adjusted.period_id = %(period)s
+        )
+    ) moved
+    JOIN pricing_price price ON price.id = moved.price_id
+    JOIN accounts_asset asset ON asset.id = price.asset_id
+    GROUP BY asset.code
+    HAVING sum(moved.amount) <> 0
+"""
 
 
 def add_results(

@@ -5,8 +5,9 @@ empty, under its own bounds and in the order in which its events were rated. Wha
 in the range: an event when it was received, the end of a period when the period ended; of a period
 still open, what its end would add so far, when the range reaches to the time of asking. Both sides
 are taken from one moment, so the prices that were charged make a difference of exactly zero. What
-customers agreed for themselves stays agreed. Fees, coupons and credits are not compared, and nobody
-is blocked: the same usage is priced, whether or not it could have been paid.
+customers agreed for themselves stays agreed. Voided events are left out; what others were charged
+or given back because of them counts with the end of the period. Fees, coupons and credits are not
+compared, and nobody is blocked: the same usage is priced, whether or not it could have been paid.
 
 The row of a run is the work. It is done slice by slice, each in one transaction that also notes
 where the next one goes on: a worker may die at any moment, and two do not do one slice twice.
@@ -281,7 +282,8 @@ class _Slice:
                     return False
         if closes:
             self.compared[period.customer_id].close(
-                charged=_charged_at_close(period), would_be=replay.due_at_close()
+                charged=[*_charged_at_close(period), *backtest_rows.rerated(period)],
+                would_be=replay.due_at_close(),
             )
         self._note_place(period)
         return True

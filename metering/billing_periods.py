@@ -16,7 +16,7 @@ from accounts import identifiers, ledger, tenancy
 from accounts.models import CreditAccount
 from accounts.periods import BillingCalendar, Interval
 from metering.models import BillingPeriod
-from pricing import scheduled_changes
+from pricing import recurring_grants, scheduled_changes
 from pricing.models import Subscription
 
 
@@ -26,13 +26,18 @@ def open_periods(
     """Return the open period around `at` of each subscription, by subscription id.
 
     Closes the periods that ended at or before `at` and opens the ones that follow. The caller
-    holds the locks of the customers' accounts. Subscriptions need customer and plan_version.
+    holds the locks of the customers' accounts. Subscriptions need customer and plan_version. When
+    one was due for included credits (`recurring_grants.is_due`), they are granted, and books that
+    the caller had read before are to be read anew.
     """
     current, over = _stored_open(subscriptions, at=at)
     _close(over, at=at)
     opened = BillingPeriod.objects.bulk_create(
         _following(subscriptions, current, at=at, begin=_begin_period)
     )
+    for subscription in subscriptions:
+        if recurring_grants.is_due(subscription, at=at):
+            recurring_grants.bring(subscription, at=at)
     return current | {period.subscription_id: period for period in opened}
 
 

@@ -40,7 +40,7 @@ def read_cap_books(
         for each in customers
         if each.customer_id in caps
     }
-    _read_counters(organization_id, books.values())
+    _read_counters(organization_id, books.values(), at=at)
     return books
 
 
@@ -75,8 +75,13 @@ def cap_of(row: SpendCap) -> Cap:
     )
 
 
-def _read_counters(organization_id: uuid.UUID, books: Collection[CapBook]) -> None:
-    """Fill in what the current windows hold, of every value there is a count of."""
+def _read_counters(
+    organization_id: uuid.UUID, books: Collection[CapBook], *, at: dt.datetime
+) -> None:
+    """Fill in what the current windows hold, of every value there is a count of.
+
+    What authorizations have reserved counts as long as they are open, whoever books their end.
+    """
     windows = {
         (cap.id, book.key_of(cap, "").window_starts_at): book for book in books for cap in book.caps
     }
@@ -84,13 +89,23 @@ def _read_counters(organization_id: uuid.UUID, books: Collection[CapBook]) -> No
     with connection.cursor() as cursor:
         cursor.execute(
             """
-            SELECT cap_id, bucket, window_starts_at, used, held
-            FROM metering_capcounter counter
-            JOIN unnest(%s::uuid[], %s::timestamptz[]) AS asked (cap_id, window_starts_at)
-                USING (cap_id, window_starts_at)
-            WHERE counter.organization_id = %s
+            WITH asked AS (
+                SELECT * FROM unnest(%s::uuid[], %s::timestamptz[])
+                    AS asked (cap_id, window_starts_at)
+            )
+            SELECT cap_id, bucket, window_starts_at, sum(used), sum(held)
+            FROM (
+                SELECT cap_id, bucket, window_starts_at, used, 0 AS held
+                FROM metering_capcounter JOIN asked USING (cap_id, window_starts_at)
+                WHERE organization_id = %s
+                UNION ALL
+                SELECT cap_id, bucket, window_starts_at, 0, amount
+                FROM metering_capreservation JOIN asked USING (cap_id, window_starts_at)
+                WHERE organization_id = %s AND (ends_at IS NULL OR ends_at > %s)
+            ) counted
+            GROUP BY 1, 2, 3
             """,
-            [cap_ids, starts, organization_id],
+            [cap_ids, starts, organization_id, organization_id, at],
         )
         for cap_id, bucket, window_starts_at, used, held in cursor.fetchall():
             book = windows[cap_id, window_starts_at]
@@ -99,22 +114,18 @@ def _read_counters(organization_id: uuid.UUID, books: Collection[CapBook]) -> No
 
 def write_cap_books(books: Iterable[CapBook], *, organization_id: uuid.UUID) -> None:
     """Write the counters that changed."""
-    rows = [
-        (*key, book.counters[key].used, book.counters[key].held)
-        for book in books
-        for key in sorted(book.touched)
-    ]
+    rows = [(*key, book.counters[key].used) for book in books for key in sorted(book.touched)]
     set_statements.execute(_UPSERT_COUNTERS, rows, organization_id)
 
 
 # The counters were read under the lock of the customer's accounts, so the new values stand.
 _UPSERT_COUNTERS = """
 INSERT INTO metering_capcounter AS counter (
-    organization_id, cap_id, bucket, window_starts_at, used, held
+    organization_id, cap_id, bucket, window_starts_at, used
 )
 SELECT %s, moved.* FROM unnest(
-    %s::uuid[], %s::text[], %s::timestamptz[], %s::numeric[], %s::numeric[]
+    %s::uuid[], %s::text[], %s::timestamptz[], %s::numeric[]
 ) AS moved
 ON CONFLICT (organization_id, cap_id, bucket, window_starts_at) DO UPDATE
-SET used = excluded.used, held = excluded.held
+SET used = excluded.used
 """

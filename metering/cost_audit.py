@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from itertools import islice
 
 from accounts import money
-from accounts.audit import DIFFERENCES_MAX, Difference
+from accounts.checks import DIFFERENCES_MAX, Difference
 from metering.models import Event
 from pricing import costs
 from pricing.costs import CostHistory, EventCost

@@ -21,7 +21,9 @@ PROPERTIES_BYTES_MAX = 64 * 1024
 UNKNOWN_FIELDS_NAMED = 20
 FUTURE_TOLERANCE = dt.timedelta(hours=1)
 
-_FIELDS = {"id", "type", "customer", "timestamp", "properties", "source"}
+_FIELDS = {
+    "id", "type", "customer", "timestamp", "properties", "source", "authorization", "backfill",
+}  # fmt: skip
 # Halves of a character count as well: alone they cannot be encoded, let alone stored.
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
 _CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
@@ -36,7 +38,11 @@ class FieldError(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EventDraft:
-    """One event as sent; `occurred_at` is None when the integrator left the time to us."""
+    """One event as sent; `occurred_at` is None when the integrator left the time to us.
+
+    `authorization` is what its work was authorized by, when it was; `is_backfill` says that it
+    reports old usage on purpose.
+    """
 
     key: uuid.UUID
     external_id: str
@@ -46,6 +52,8 @@ class EventDraft:
     occurred_at: dt.datetime | None
     properties: Mapping[str, Any]
     payload_hash: bytes
+    authorization: uuid.UUID | None = None
+    is_backfill: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +87,8 @@ def parse(raw: object, *, at: dt.datetime) -> EventDraft | InvalidDraft:
     source = _text(raw, "source", errors) if raw.get("source") is not None else ""
     occurred_at = _timestamp(raw.get("timestamp"), errors, at=at)
     properties = _properties(raw.get("properties"), errors)
+    authorization = _authorization(raw.get("authorization"), errors)
+    is_backfill = _backfill(raw, errors)
     if errors:
         return InvalidDraft(external_id=external_id or None, errors=tuple(errors))
     return EventDraft(
@@ -89,8 +99,15 @@ def parse(raw: object, *, at: dt.datetime) -> EventDraft | InvalidDraft:
         customer=customer,
         occurred_at=occurred_at,
         properties=properties,
-        payload_hash=_hash(external_id, source, event_type, customer, occurred_at, properties),
-    )
+        payload_hash=_hash(
+            external_id, source, event_type, customer, occurred_at, properties,
+            # Only when there is one, so that other events keep the hashes they were stored with.
+            *([{"authorization": str(authorization)}] if authorization is not None else []),
+            *([{"backfill": True}] if is_backfill else []),
+        ),
+        authorization=authorization,
+        is_backfill=is_backfill,
+    )  # fmt: skip
 
 
 def parse_question(raw: object, *, customer: str, at: dt.datetime) -> EventDraft | InvalidDraft:
@@ -100,6 +117,9 @@ def parse_question(raw: object, *, customer: str, at: dt.datetime) -> EventDraft
     """
     if not isinstance(raw, Mapping):
         return parse(raw, at=at)
+    if raw.get("authorization") is not None:
+        error = FieldError("authorization", "is for events that have happened")
+        return InvalidDraft(external_id=None, errors=(error,))
     draft = parse({"id": "asked", "customer": customer, **raw}, at=at)
     external_id = draft.external_id if "id" in raw else None
     if isinstance(draft, InvalidDraft):
@@ -108,6 +128,28 @@ def parse_question(raw: object, *, customer: str, at: dt.datetime) -> EventDraft
         error = FieldError("customer", "must be the customer who is asked about, or left out")
         return InvalidDraft(external_id=external_id, errors=(error,))
     return replace(draft, external_id=external_id or "")
+
+
+def parse_captured(
+    raw: object, *, customer: str, authorization: uuid.UUID, at: dt.datetime
+) -> EventDraft | InvalidDraft:
+    """Check an event of the work that `authorization` let `customer` do; it need not name them.
+
+    It is the same event as one sent with both of them in it.
+    """
+    if not isinstance(raw, Mapping):
+        return parse(raw, at=at)
+    known = {"customer": customer, "authorization": str(authorization)}
+    draft = parse({**known, **raw}, at=at)
+    if isinstance(draft, InvalidDraft):
+        return draft
+    sent = {"customer": draft.customer, "authorization": str(draft.authorization)}
+    errors = tuple(
+        FieldError(name, "must be the authorization's own, or left out")
+        for name, value in known.items()
+        if sent[name] != value
+    )
+    return InvalidDraft(external_id=draft.external_id, errors=errors) if errors else draft
 
 
 def _text(raw: Mapping[str, Any], name: str, errors: list[FieldError]) -> str:
@@ -150,6 +192,25 @@ def _properties(value: object, errors: list[FieldError]) -> Mapping[str, Any]:
     if len(exact_json.encode(value)) > PROPERTIES_BYTES_MAX:
         errors.append(FieldError("properties", "must not be larger than 64 KiB"))
     return value
+
+
+def _backfill(raw: Mapping[str, Any], errors: list[FieldError]) -> bool:
+    value = raw.get("backfill")
+    if value is not None and not isinstance(value, bool):
+        errors.append(FieldError("backfill", "must be true or false"))
+        return False
+    if value and raw.get("timestamp") is None:
+        errors.append(FieldError("timestamp", "is required of a backfill: when was it used?"))
+    return bool(value)
+
+
+def _authorization(value: object, errors: list[FieldError]) -> uuid.UUID | None:
+    if value is None:
+        return None
+    if isinstance(value, str) and _CANONICAL_UUID.fullmatch(value):
+        return uuid.UUID(value)
+    errors.append(FieldError("authorization", "must be the id of an authorization"))
+    return None
 
 
 def _hash(*payload: object) -> bytes:

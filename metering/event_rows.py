@@ -14,6 +14,7 @@ from django.db import connection
 from accounts import exact_json, identifiers, money, set_statements
 from metering.event_drafts import EventDraft
 from metering.models import DeadLetter
+from metering.spend_caps import Counted
 from pricing.costs import EventCost
 from pricing.rating import CompiledPrice, Rated, Total, Totals, working
 
@@ -46,14 +47,18 @@ class Writes:
 def read_totals(
     *, organization_id: uuid.UUID, period_ids: Collection[uuid.UUID]
 ) -> dict[TotalsKey, Totals]:
-    """Return what the prices of these periods hold."""
+    """Return what the prices of these periods hold.
+
+    A cell whose events were all voided is as one that was never used.
+    """
     cells: dict[TotalsKey, dict[str, Total]] = defaultdict(dict)
     with connection.cursor() as cursor:
         cursor.execute(
             """
             SELECT period_id, price_id, cell, quantity, billable, metered_amount, amount, overage,
-                events, latest_at
-            FROM metering_usagetotal WHERE organization_id = %s AND period_id = ANY(%s)
+                uncollected, events, latest_at
+            FROM metering_usagetotal
+            WHERE organization_id = %s AND period_id = ANY(%s) AND events > 0
             """,
             [organization_id, list(period_ids)],
         )
@@ -99,7 +104,7 @@ def write(writes: Writes, *, organization_id: uuid.UUID, at: dt.datetime) -> Non
     totals = [
         (
             identifiers.new_id(), *key, total.quantity, total.billable, total.metered,
-            total.amount, total.overage, total.events, total.latest_at,
+            total.amount, total.overage, total.uncollected, total.events, total.latest_at,
         )
         for key, total in sorted(writes.totals.items())
     ]  # fmt: skip
@@ -122,6 +127,8 @@ def event_row(
     is_late: bool,
     charges: Sequence[dict[str, str]],
     cost: EventCost | None,
+    authorization_id: uuid.UUID | None = None,
+    counted: Sequence[Counted] = (),
 ) -> tuple[Any, ...]:
     """Return the columns of an event in the order the insert takes them."""
     return (
@@ -137,7 +144,20 @@ def event_row(
         draft.payload_hash,
         exact_json.encode(charges).decode(),
         *_cost_columns(cost),
+        authorization_id,
+        draft.is_backfill,
+        exact_json.encode([_counted(each) for each in counted]).decode(),
     )
+
+
+def _counted(counted: Counted) -> dict[str, str]:
+    cap_id, bucket, window_starts_at = counted.key
+    return {
+        "cap": str(cap_id),
+        "bucket": bucket,
+        "window_starts_at": window_starts_at.isoformat(),
+        "amount": money.to_wire(counted.amount),
+    }
 
 
 def _cost_columns(cost: EventCost | None) -> tuple[Decimal | None, uuid.UUID | None, str | None]:
@@ -148,11 +168,19 @@ def _cost_columns(cost: EventCost | None) -> tuple[Decimal | None, uuid.UUID | N
 
 
 def rated_row(
-    key: uuid.UUID, price_id: uuid.UUID, price: CompiledPrice, rated: Rated, overage: Decimal
+    key: uuid.UUID,
+    price_id: uuid.UUID,
+    price: CompiledPrice,
+    rated: Rated,
+    *,
+    overage: Decimal,
+    uncollected: Decimal,
 ) -> tuple[Any, ...]:
     """Return the columns of a rated event in the order the insert takes them."""
     noted = exact_json.encode(working(price, rated)).decode()
-    return (key, price_id, rated.cell, rated.quantity, rated.amount, overage, noted)
+    return (
+        key, price_id, rated.cell, rated.quantity, rated.amount, overage, uncollected, noted,
+    )  # fmt: skip
 
 
 def _write_dead_letters(writes: Writes, *, organization_id: uuid.UUID) -> None:
@@ -161,6 +189,7 @@ def _write_dead_letters(writes: Writes, *, organization_id: uuid.UUID) -> None:
             letter.id, letter.key, letter.source, letter.external_id, letter.type,
             letter.customer_external_id, letter.occurred_at, letter.received_at,
             exact_json.encode(letter.properties).decode(), letter.reason, letter.detail,
+            letter.is_backfill, letter.payload_hash,
         )
         for _, letter in sorted(writes.dead_letters.items())
     ]  # fmt: skip
@@ -170,44 +199,50 @@ def _write_dead_letters(writes: Writes, *, organization_id: uuid.UUID) -> None:
 _INSERT_EVENTS = """
 INSERT INTO metering_event (
     organization_id, received_at, key, source, external_id, type, customer_id, period_id,
-    occurred_at, is_late, properties, payload_hash, charges, cost_amount, cost_asset_id, cost_parts
+    occurred_at, is_late, properties, payload_hash, charges, cost_amount, cost_asset_id, cost_parts,
+    authorization_id, is_backfill, counted
 )
 SELECT %s, %s, key, source, external_id, type, customer_id, period_id, occurred_at, is_late,
-    properties::jsonb, payload_hash, charges::jsonb, cost_amount, cost_asset_id, cost_parts::jsonb
+    properties::jsonb, payload_hash, charges::jsonb, cost_amount, cost_asset_id, cost_parts::jsonb,
+    authorization_id, is_backfill, counted::jsonb
 FROM unnest(
     %s::uuid[], %s::text[], %s::text[], %s::text[], %s::uuid[], %s::uuid[], %s::timestamptz[],
-    %s::boolean[], %s::text[], %s::bytea[], %s::text[], %s::numeric[], %s::uuid[], %s::text[]
+    %s::boolean[], %s::text[], %s::bytea[], %s::text[], %s::numeric[], %s::uuid[], %s::text[],
+    %s::uuid[], %s::boolean[], %s::text[]
 ) WITH ORDINALITY AS sent (
     key, source, external_id, type, customer_id, period_id, occurred_at, is_late, properties,
-    payload_hash, charges, cost_amount, cost_asset_id, cost_parts, place
+    payload_hash, charges, cost_amount, cost_asset_id, cost_parts, authorization_id, is_backfill,
+    counted, place
 )
 ORDER BY place
 """
 
 _INSERT_RATED = """
 INSERT INTO metering_ratedevent (
-    organization_id, event_key, price_id, cell, quantity, amount, overage, working
+    organization_id, event_key, price_id, cell, quantity, amount, overage, uncollected, working
 )
-SELECT %s, event_key, price_id, cell, quantity, amount, overage, working::jsonb
+SELECT %s, event_key, price_id, cell, quantity, amount, overage, uncollected, working::jsonb
 FROM unnest(
-    %s::uuid[], %s::uuid[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[], %s::text[]
-) AS rated (event_key, price_id, cell, quantity, amount, overage, working)
+    %s::uuid[], %s::uuid[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[],
+    %s::numeric[], %s::text[]
+) AS rated (event_key, price_id, cell, quantity, amount, overage, uncollected, working)
 """
 
 # The totals were read under the lock of the customer's accounts, so the new values stand.
 _UPSERT_TOTALS = """
 INSERT INTO metering_usagetotal AS total (
     organization_id, id, period_id, price_id, cell, quantity, billable, metered_amount, amount,
-    overage, events, latest_at
+    overage, uncollected, events, latest_at
 )
 SELECT %s, moved.* FROM unnest(
     %s::uuid[], %s::uuid[], %s::uuid[], %s::text[], %s::numeric[], %s::numeric[], %s::numeric[],
-    %s::numeric[], %s::numeric[], %s::bigint[], %s::timestamptz[]
+    %s::numeric[], %s::numeric[], %s::numeric[], %s::bigint[], %s::timestamptz[]
 ) AS moved
 ON CONFLICT (organization_id, period_id, price_id, cell) DO UPDATE
 SET quantity = excluded.quantity, billable = excluded.billable,
     metered_amount = excluded.metered_amount, amount = excluded.amount,
-    overage = excluded.overage, events = excluded.events, latest_at = excluded.latest_at
+    overage = excluded.overage, uncollected = excluded.uncollected, events = excluded.events,
+    latest_at = excluded.latest_at
 """
 
 _INSERT_DISTINCT = """
@@ -218,20 +253,20 @@ SELECT %s, met.* FROM unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS met
 _UPSERT_DEAD_LETTERS = """
 INSERT INTO metering_deadletter AS letter (
     organization_id, id, key, source, external_id, type, customer_external_id, occurred_at,
-    received_at, properties, reason, detail
+    received_at, properties, reason, detail, is_backfill, payload_hash
 )
 SELECT %s, id, key, source, external_id, type, customer_external_id, occurred_at, received_at,
-    properties::jsonb, reason, detail
+    properties::jsonb, reason, detail, is_backfill, payload_hash
 FROM unnest(
     %s::uuid[], %s::uuid[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[],
-    %s::timestamptz[], %s::text[], %s::text[], %s::text[]
+    %s::timestamptz[], %s::text[], %s::text[], %s::text[], %s::boolean[], %s::bytea[]
 ) AS sent (
     id, key, source, external_id, type, customer_external_id, occurred_at, received_at,
-    properties, reason, detail
+    properties, reason, detail, is_backfill, payload_hash
 )
 ON CONFLICT (organization_id, key) DO UPDATE
 SET type = excluded.type, customer_external_id = excluded.customer_external_id,
     occurred_at = excluded.occurred_at, received_at = excluded.received_at,
     properties = excluded.properties, reason = excluded.reason, detail = excluded.detail,
-    resolved_at = NULL
+    is_backfill = excluded.is_backfill, payload_hash = excluded.payload_hash, resolved_at = NULL
 """

@@ -8,17 +8,18 @@ one that is refused does not touch its neighbours.
 
 import datetime as dt
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from functools import partial
 
 from django.db import IntegrityError, OperationalError
 
 from accounts import identifiers, ledger, tenancy
-from metering import alerts, cap_counters, event_rows, outcomes
+from metering import alerts, cap_counters, cap_reservations, event_rows, outcomes
+from metering.capturing import Captures
 from metering.event_drafts import EventDraft, InvalidDraft
 from metering.event_rows import Writes
-from metering.models import DeadLetter, Event
+from metering.models import Authorization, DeadLetter, Event
 from metering.outcomes import Outcome, Status
 from metering.subscribers import Paid, RatedPrice, Refused, Subscriber, Subscribers
 from pricing import costs
@@ -45,7 +46,10 @@ def record_events(
     blocks; one that cannot be priced is kept as a dead letter.
     """
     valid = [draft for draft in drafts if isinstance(draft, EventDraft)]
-    done = _record_with_retries(organization_id, valid, at=at) if valid else Recorded(outcomes=[])
+    done = Recorded(outcomes=[])
+    if valid:
+        recording = _Recording(organization_id, valid, at=at)
+        done = retried(partial(_run, recording))
     recorded = iter(done.outcomes)
     return Recorded(
         outcomes=[
@@ -56,14 +60,47 @@ def record_events(
     )
 
 
-def _record_with_retries(
-    organization_id: uuid.UUID, drafts: Sequence[EventDraft], *, at: dt.datetime
+def record_now(
+    *, organization_id: uuid.UUID, drafts: Sequence[EventDraft], at: dt.datetime
 ) -> Recorded:
+    """Record valid events in one transaction, which may be part of the caller's.
+
+    Raises what a concurrent transaction makes fail; see `retried`.
+    """
+    return _run(_Recording(organization_id, drafts, at=at))
+
+
+def capture_events(
+    *,
+    authorization: Authorization,
+    drafts: Sequence[EventDraft],
+    final: bool,
+    at: dt.datetime,
+) -> Recorded:
+    """Record events that name `authorization` out of what it has reserved, as `record_events` does.
+
+    A `final` capture ends it and gives back the rest, whatever has become of each event.
+    `authorization` needs its customer.
+    """
+    recording = _Recording(
+        authorization.organization_id,
+        drafts,
+        at=at,
+        ending=authorization if final else None,
+    )
+    return retried(partial(_run, recording))
+
+
+def _run(recording: "_Recording") -> Recorded:
+    with tenancy.transaction_for(recording.organization_id):
+        return recording.run()
+
+
+def retried[Done](work: Callable[[], Done]) -> Done:
     """Retry what a concurrent transaction made fail: then its events are known and answered so."""
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with tenancy.transaction_for(organization_id):
-                return _Recording(organization_id, drafts, at=at).run()
+            return work()
         except (IntegrityError, OperationalError) as error:
             if attempt == ATTEMPTS or not _is_race(error):
                 raise
@@ -88,24 +125,53 @@ class _Known:
 
 
 class _Recording:
-    """One transaction's worth of events. Lives only inside it."""
+    """One transaction's worth of events; `ending` is the authorization that ends after them.
+
+    Each `run` is one attempt, inside a transaction of its own.
+    """
 
     def __init__(
-        self, organization_id: uuid.UUID, drafts: Sequence[EventDraft], *, at: dt.datetime
+        self,
+        organization_id: uuid.UUID,
+        drafts: Sequence[EventDraft],
+        *,
+        at: dt.datetime,
+        ending: Authorization | None = None,
     ) -> None:
         self.organization_id = organization_id
         self.drafts = drafts
         self.at = at
-        self.writes = Writes()
-        self.known: dict[uuid.UUID, _Known] = {}
+        self.ending = ending
 
     def run(self) -> Recorded:
+        self.writes = Writes()
+        self.known: dict[uuid.UUID, _Known] = {}
         # Known keys are read after the locks are taken: only then is it too late for another.
-        self.subscribers = Subscribers.locked(self.organization_id, self.drafts, at=self.at)
+        self._lock()
         self._read_known()
         self.costs = costs.history(self.organization_id)
         answers = [self._record(draft) for draft in self.drafts]
+        if self.ending is not None:
+            self.captures.end(self.ending.id)
         return Recorded(outcomes=answers, firings=self._write())
+
+    def _lock(self) -> None:
+        ending = [self.ending] if self.ending is not None else []
+        named = {draft.authorization for draft in self.drafts if draft.authorization is not None}
+        authorizations = named.union(each.id for each in ending)
+        self.subscribers = Subscribers.locked(
+            self.organization_id,
+            self.drafts,
+            at=self.at,
+            customers=[each.customer.external_id for each in ending],
+            authorizations=authorizations,
+        )
+        self.captures = Captures(
+            self.subscribers,
+            organization_id=self.organization_id,
+            authorization_ids=authorizations,
+            at=self.at,
+        )
 
     def _read_known(self) -> None:
         rows = Event.objects.filter(
@@ -133,15 +199,25 @@ class _Recording:
 
     def _rate_and_pay(self, draft: EventDraft) -> Outcome:
         subscriber = self.subscribers.of(draft)
+        if draft.authorization is not None:
+            refusal = self.captures.refusal(draft, draft.authorization, subscriber)
+            if refusal is not None:
+                return refusal
         rated = self.subscribers.rate(draft, subscriber)
-        used = self.subscribers.used_with(rated, subscriber)
         try:
-            permit = subscriber.permit(draft, rated, used=used, at=self.at)
+            paid = self._pay(draft, rated, subscriber)
         except Refused as error:
             return outcomes.blocked(draft, error.refusals)
-        paid = subscriber.pay(permit, reference=draft.key, at=self.at)
         self._note(draft, rated, subscriber, paid)
         return Outcome(external_id=draft.external_id, status=Status.RECORDED, charges=paid.charges)
+
+    def _pay(self, draft: EventDraft, rated: Sequence[RatedPrice], subscriber: Subscriber) -> Paid:
+        if draft.authorization is not None:
+            is_last = self.ending is not None and draft is self.drafts[-1]
+            return self.captures.pay(draft, draft.authorization, rated, subscriber, final=is_last)
+        used = self.subscribers.used_with(rated, subscriber)
+        permit = subscriber.permit(draft, rated, used=used, at=self.at)
+        return subscriber.pay(permit, reference=draft.key, at=self.at)
 
     # Collecting what is written.
 
@@ -163,26 +239,31 @@ class _Recording:
                 is_late=occurred_at < period.starts_at,
                 charges=paid.charges,
                 cost=self.costs.cost_of(draft.type, draft.properties, occurred_at=occurred_at),
+                authorization_id=draft.authorization,
+                counted=paid.counted,
             )
         )
         self.known[draft.key] = _Known(payload_hash=draft.payload_hash, charges=paid.charges)
         for each in rated:
-            self._count(draft, each, period.id, overage=paid.overages[each.price.price_id])
+            self._count(draft, each, period.id, paid)
 
     def _count(
         self,
         draft: EventDraft,
         rated_price: RatedPrice,
         period_id: uuid.UUID,
-        *,
-        overage: Decimal,
+        paid: Paid,
     ) -> None:
         """Add a rated event to its price's totals, and note what has to be written."""
         price, rated = rated_price
-        row = event_rows.rated_row(draft.key, price.price_id, price.compiled, rated, overage)
+        unpaid = {
+            "overage": paid.overages[price.price_id],
+            "uncollected": paid.uncollected[price.price_id],
+        }
+        row = event_rows.rated_row(draft.key, price.price_id, price.compiled, rated, **unpaid)
         self.writes.rated.append(row)
         totals = self.subscribers.totals(period_id, price.price_id)
-        totals.add(rated, overage=overage)
+        totals.add(rated, **unpaid)
         self.writes.totals[period_id, price.price_id, rated.cell] = totals.cells[rated.cell]
         if rated.distinct is not None:
             self.writes.distinct.append(
@@ -201,6 +282,8 @@ class _Recording:
             occurred_at=draft.occurred_at or self.at,
             received_at=self.at,
             properties=draft.properties,
+            is_backfill=draft.is_backfill,
+            payload_hash=draft.payload_hash,
             reason=error.reason,
             detail=error.detail,
         )
@@ -211,6 +294,8 @@ class _Recording:
         cap_counters.write_cap_books(
             self.subscribers.cap_books.values(), organization_id=self.organization_id
         )
+        self.captures.write()
+        cap_reservations.clear_expired(books, organization_id=self.organization_id)
         firings = alerts.decide(books, organization_id=self.organization_id, at=self.at)
         ledger.post(books, at=self.at)
         return firings

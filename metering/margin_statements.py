@@ -8,6 +8,8 @@ attribute at each place its property as `name_<place>`, and as steps into object
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from metering.standing_events import STANDING
+
 
 @dataclass(frozen=True, slots=True)
 class Attribute:
@@ -20,20 +22,20 @@ class Attribute:
 
 # Every event once, with what it was charged in the asset of costs. It is compared there when it
 # was charged in that asset, or in none.
-_EVENTS = """
+_EVENTS = f"""
 SELECT event.key, event.cost_amount AS cost, event.cost_parts,
     count(rated.price_id) = 0 OR bool_or(rated.price_id = ANY(%(prices)s::uuid[])) AS is_compared,
     coalesce(
         sum(rated.amount) FILTER (WHERE rated.price_id = ANY(%(prices)s::uuid[])), 0
     ) AS revenue
-    {columns}
+    {{columns}}
 FROM metering_event event
 LEFT JOIN metering_ratedevent rated
     ON rated.organization_id = event.organization_id AND rated.event_key = event.key
 WHERE event.organization_id = %(organization)s
-    AND event.occurred_at >= %(start)s AND event.occurred_at < %(end)s
+    AND event.occurred_at >= %(start)s AND event.occurred_at < %(end)s AND {STANDING}
 GROUP BY event.organization_id, event.key
-"""
+"""  # noqa: S608
 
 # Every event with each meter that priced or paid for it.
 _EVENTS_BY_METER = """
@@ -103,7 +105,7 @@ def other_revenue(attributes: Sequence[Attribute]) -> str:
     JOIN unnest(%(other_prices)s::uuid[], %(other_meters)s::text[], %(other_assets)s::text[])
         AS line (price, meter, asset) ON line.price = rated.price_id
     WHERE event.organization_id = %(organization)s
-        AND event.occurred_at >= %(start)s AND event.occurred_at < %(end)s
+        AND event.occurred_at >= %(start)s AND event.occurred_at < %(end)s AND {STANDING}
     GROUP BY {places}
     LIMIT %(limit)s
     """  # noqa: S608

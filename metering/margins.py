@@ -4,7 +4,8 @@ Everything here only reads, within one organization. Amounts are compared in the
 organization keeps its costs: an event counts there when it was charged in that asset, or in none.
 Events whose cost is not known, and those charged in other assets only, are told apart instead of
 being counted as if they had cost or earned nothing. What a price charges when its period closes
-belongs to no event and is not here.
+belongs to no event and is not here, nor is what others' usage owes because an event was voided;
+the voided event itself is left out, with what it earned and what it cost.
 """
 
 import datetime as dt

@@ -10,6 +10,8 @@ from metering.refusals import Refusal
 from pricing.catalog import CatalogPrice
 from pricing.rating import Rated
 
+AUTHORIZATION_ENDED = "authorization_ended"
+
 
 class Status(StrEnum):
     """What became of one event."""
@@ -61,6 +63,22 @@ def repeated(
     )
 
 
+def unknown_authorization(draft: EventDraft) -> Outcome:
+    """Answer an event that names an authorization its customer does not have."""
+    error = FieldError("authorization", "is not an authorization of this customer")
+    return invalid(InvalidDraft(external_id=draft.external_id, errors=(error,)))
+
+
+def ended_authorization(draft: EventDraft, *, state: str) -> Outcome:
+    """Answer an event whose authorization has ended before it came."""
+    return Outcome(
+        external_id=draft.external_id,
+        status=Status.CONFLICT,
+        reason=AUTHORIZATION_ENDED,
+        detail=f"The authorization is {state}; send the event without it, or under another one.",
+    )
+
+
 def blocked(draft: EventDraft, refusals: Sequence[Refusal]) -> Outcome:
     """Answer an event that may not go ahead; the first refusal is the binding one."""
     binding = refusals[0].to_wire()
@@ -74,12 +92,18 @@ def blocked(draft: EventDraft, refusals: Sequence[Refusal]) -> Outcome:
     )
 
 
-def charge(charged: Sequence[tuple[CatalogPrice, Rated]], debit: ledger.Debit) -> dict[str, str]:
-    """Return what an event was charged in one asset, as it is answered and stored."""
+def charge(
+    charged: Sequence[tuple[CatalogPrice, Rated]], paid: ledger.Debit | ledger.Captured
+) -> dict[str, str]:
+    """Return what an event was charged in one asset, as it is answered and stored.
+
+    It says what is uncollected only when something is.
+    """
+    uncollected = sum(paid.uncollected, money.ZERO)
     return {
         "asset": charged[0][0].asset_code,
         "amount": money.to_wire(sum((each.amount for _, each in charged), money.ZERO)),
-        "overage": money.to_wire(sum(debit.overage, money.ZERO)),
-        "balance": money.to_wire(debit.balance),
-        "available": money.to_wire(debit.available),
-    }
+        "overage": money.to_wire(sum(paid.overage, money.ZERO)),
+        "balance": money.to_wire(paid.balance),
+        "available": money.to_wire(paid.available),
+    } | ({"uncollected": money.to_wire(uncollected)} if uncollected else {})

@@ -9,12 +9,13 @@ recorded before is quoted as a new one.
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
+from typing import Any
 
-from accounts import tenancy
+from accounts import money, tenancy
 from accounts.books import Book
 from accounts.models import CreditGrant
 from accounts.money import ZERO
@@ -23,6 +24,7 @@ from metering.refusals import Refusal
 from metering.subscribers import RatedPrice, Refused, Subscriber, Subscribers
 from pricing.aggregation import Unpriceable
 from pricing.charge_models import Step
+from pricing.rating import write_steps
 
 
 class QuoteStatus(StrEnum):
@@ -53,6 +55,22 @@ class Line:
     amount: Decimal
     overage: Decimal
     steps: Sequence[Step]
+
+    def to_wire(self) -> dict[str, Any]:
+        """Return the line as it is answered."""
+        return {
+            "price": str(self.price_id),
+            "meter": self.meter,
+            "asset": self.asset,
+            "cell": self.cell,
+            "settles": "on_event" if self.settles_on_event else "at_close",
+            "quantity": money.to_wire(self.quantity),
+            "billable": money.to_wire(self.billable),
+            "metered": money.to_wire(self.metered),
+            "amount": money.to_wire(self.amount),
+            "overage": money.to_wire(self.overage),
+            "steps": write_steps(self.steps),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +192,7 @@ class _Quoting:
         return QuotedEvent(
             status=QuoteStatus.QUOTED,
             external_id=draft.external_id,
-            lines=_lines(rated, paid.overages),
+            lines=lines_of(rated, overages=paid.overages),
             charges=paid.charges,
             draws=[draw for asset, book in books.items() for draw in _draws(asset, book, entered)],
         )
@@ -210,7 +228,8 @@ def _books_by_asset(subscriber: Subscriber, rated: Iterable[RatedPrice]) -> dict
     return {price.asset_code: subscriber.books[price.asset_id] for price, _ in rated}
 
 
-def _lines(rated: Iterable[RatedPrice], overages: dict[uuid.UUID, Decimal]) -> list[Line]:
+def lines_of(rated: Iterable[RatedPrice], *, overages: Mapping[uuid.UUID, Decimal]) -> list[Line]:
+    """Return what each price makes of a rated event; `overages` by price id."""
     return [
         Line(
             price_id=price.price_id,
@@ -252,7 +271,7 @@ def _blocked(
     return QuotedEvent(
         status=QuoteStatus.BLOCKED,
         external_id=draft.external_id,
-        lines=_lines(rated, {}),
+        lines=lines_of(rated, overages={}),
         refusals=refusals,
         reason=refusals[0].reason,
         detail=refusals[0].detail,

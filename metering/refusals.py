@@ -28,7 +28,8 @@ _ORDER = {reason: place for place, reason in enumerate(Reason)}
 class Refusal:
     """One reason. `needed` and `available` are in `asset`, or in a meter's units for some caps.
 
-    `limit` names what is binding: a cap's id, or an entitlement's feature.
+    `limit` names what is binding: a cap's id, or an entitlement's feature. `field` says which of
+    several events is refused.
     """
 
     reason: Reason
@@ -37,6 +38,7 @@ class Refusal:
     needed: Decimal | None = None
     available: Decimal | None = None
     limit: str = ""
+    field: str = ""
 
     @property
     def lack(self) -> Decimal:
@@ -47,7 +49,7 @@ class Refusal:
         """Return the reason as it is answered, without what does not apply."""
         figures = {"needed": self.needed, "available": self.available}
         written = {name: money.to_wire(each) for name, each in figures.items() if each is not None}
-        texts = {"asset": self.asset, "limit": self.limit}
+        texts = {"asset": self.asset, "limit": self.limit, "field": self.field}
         return (
             {"reason": str(self.reason), "detail": self.detail}
             | {name: text for name, text in texts.items() if text}
@@ -87,11 +89,13 @@ def of_cap(refusal: CapRefusal, *, asset: str) -> Refusal:
     )
 
 
-def of_credit(*, asset: str, needed: Decimal, available: Decimal) -> Refusal:
+def of_credit(
+    *, asset: str, needed: Decimal, available: Decimal, what: str = "The event costs"
+) -> Refusal:
     """Return the refusal of a balance."""
     return Refusal(
         reason=Reason.INSUFFICIENT_CREDIT,
-        detail=f"The event costs {money.to_wire(needed)} {asset} and {money.to_wire(available)} is "
+        detail=f"{what} {money.to_wire(needed)} {asset} and {money.to_wire(available)} is "
         "available.",
         asset=asset,
         needed=needed,

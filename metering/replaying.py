@@ -91,20 +91,25 @@ class Replay:
 
 
 def _write(total: Total) -> list[Any]:
-    amounts = (total.quantity, total.billable, total.metered, total.amount, total.overage)
+    amounts = (
+        total.quantity, total.billable, total.metered, total.amount, total.overage,
+        total.uncollected,
+    )  # fmt: skip
     latest_at = total.latest_at.isoformat() if total.latest_at is not None else None
     return [*(money.to_wire(amount) for amount in amounts), total.events, latest_at]
 
 
 def _read(written: Sequence[Any]) -> Total:
     *amounts, events, latest_at = written
-    quantity, billable, metered, amount, overage = (Decimal(text) for text in amounts)
+    # What was written down before anything could be uncollected is one amount shorter.
+    quantity, billable, metered, amount, overage, *rest = (Decimal(text) for text in amounts)
     return Total(
         quantity=quantity,
         billable=billable,
         metered=metered,
         amount=amount,
         overage=overage,
+        uncollected=rest[0] if rest else ZERO,
         events=events,
         latest_at=dt.datetime.fromisoformat(latest_at) if latest_at is not None else None,
     )

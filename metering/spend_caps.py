@@ -116,6 +116,31 @@ class Counted(NamedTuple):
     amount: Decimal
 
 
+@dataclass(slots=True)
+class Reserved:
+    """What an authorization still reserves of one count."""
+
+    key: CounterKey
+    amount: Decimal
+
+
+def take_out(reserved: Sequence[Reserved], used: Iterable[Counted]) -> list[Counted]:
+    """Take what an event has used out of what was reserved for it; returns what that gives back.
+
+    The window it was reserved in may be another than the one it was used in.
+    """
+    given_back = []
+    for (cap_id, bucket, _), amount in used:
+        wanted = amount
+        for each in reserved:
+            if (each.key.cap_id, each.key.bucket) == (cap_id, bucket):
+                taken = min(each.amount, wanted)
+                each.amount -= taken
+                wanted -= taken
+                given_back.append(Counted(each.key, taken))
+    return given_back
+
+
 def window_start(
     window: Window, *, at: dt.datetime, zone: ZoneInfo, period_starts_at: dt.datetime
 ) -> dt.datetime:
@@ -131,9 +156,29 @@ def window_start(
     return first.astimezone(dt.UTC)
 
 
+def window_end(
+    window: Window, *, start: dt.datetime, zone: ZoneInfo, period_ends_at: dt.datetime
+) -> dt.datetime:
+    """Return when the window that began at `start` is over and its counts begin again."""
+    if window is Window.PERIOD:
+        return period_ends_at
+    if window in (Window.HOUR, Window.REQUEST):
+        return start + dt.timedelta(hours=1)
+    today = start.astimezone(zone).date()
+    following = today + dt.timedelta(days=1)
+    if window is Window.MONTH:
+        following = (today.replace(day=1) + dt.timedelta(days=32)).replace(day=1)
+    return dt.datetime.combine(following, dt.time(), tzinfo=zone).astimezone(dt.UTC)
+
+
+def _passes_by(window: Window, starts_at: dt.datetime, occurred_at: dt.datetime) -> bool:
+    """Whether usage of `occurred_at` is older than what a window of this kind looks at."""
+    return window in (Window.HOUR, Window.DAY, Window.MONTH) and occurred_at < starts_at
+
+
 @dataclass(slots=True, kw_only=True)
 class CapBook:
-    """The caps of one customer with what their current windows hold; `touched` has what changed."""
+    """The caps of one customer with what their windows hold; `touched` are those used more."""
 
     caps: Sequence[Cap]
     counters: dict[CounterKey, Counter]
@@ -150,11 +195,17 @@ class CapBook:
         return CounterKey(cap.id, bucket, start)
 
     def check(
-        self, properties: Mapping[str, object], uses: Sequence[Use]
+        self,
+        properties: Mapping[str, object],
+        uses: Sequence[Use],
+        *,
+        backfilled: dt.datetime | None = None,
     ) -> tuple[list[Counted], list[CapRefusal]]:
         """Return what an event adds to which counts, and the caps without room for it.
 
-        The tightest refusal comes first. Nothing is counted yet.
+        The tightest refusal comes first. Nothing is counted yet. Old usage, `backfilled` to when
+        it occurred, takes no room in an hour, a day or a month that began after it; the billing
+        period it is charged in counts it like any other.
         """
         adds, refusals = [], []
         for cap in self.caps:
@@ -163,6 +214,8 @@ class CapBook:
                 continue
             needed = cap.counted(uses)
             key = self.key_of(cap, bucket)
+            if backfilled is not None and _passes_by(cap.window, key.window_starts_at, backfilled):
+                continue
             before = ZERO if cap.window is Window.REQUEST else self._total(key)
             if needed and before + needed > cap.limit:
                 left = max(cap.limit - before, ZERO)
@@ -179,6 +232,7 @@ class CapBook:
     def use(self, adds: Iterable[Counted]) -> None:
         """Count what an event has used."""
         for key, amount in adds:
+            self.touched.add(key)
             self._counter(key).used += amount
 
     def hold(self, adds: Iterable[Counted]) -> None:
@@ -187,10 +241,10 @@ class CapBook:
             self._counter(key).held += amount
 
     def let_go(self, held: Iterable[Counted]) -> None:
-        """Give back what an authorization has reserved, in the windows it was reserved in."""
+        """Give back what an authorization has reserved, in those windows that are current."""
         for key, amount in held:
-            self._counter(key).held -= amount
+            if key in self.counters:
+                self.counters[key].held -= amount
 
     def _counter(self, key: CounterKey) -> Counter:
-        self.touched.add(key)
         return self.counters.setdefault(key, Counter())

@@ -7,58 +7,30 @@ of the customer. Both move in memory as events are charged; nothing here writes.
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import NamedTuple
+from functools import partial
 from zoneinfo import ZoneInfo
 
 from accounts import ledger
 from accounts.books import Book, InsufficientCredit
 from accounts.models import CreditAccount
-from metering import billing_periods, cap_counters, event_rows, outcomes, refusals
+from metering import billing_periods, cap_counters, event_rows, refusals
 from metering.cap_counters import Capped
 from metering.event_drafts import EventDraft
 from metering.event_rows import TotalsKey
 from metering.models import BillingPeriod
+from metering.permits import Paid, Permit, RatedPrice, Refused, by_asset, parts_of
 from metering.refusals import Reason, Refusal
 from metering.spend_caps import CapBook, Counted, Use
-from pricing import catalog, entitlements
+from pricing import catalog, entitlements, recurring_grants
 from pricing.aggregation import Unpriceable
-from pricing.catalog import CatalogPrice, CompiledPlan
+from pricing.catalog import CompiledPlan
 from pricing.models import ShortfallPolicy, Subscription
-from pricing.rating import Rated, Span, Totals
+from pricing.rating import Span, Totals
 
-
-class RatedPrice(NamedTuple):
-    """What one price makes of an event."""
-
-    price: CatalogPrice
-    rated: Rated
-
-
-class Refused(Exception):
-    """The work may not go ahead; `refusals` say why, the binding one first. Nothing was changed."""
-
-    def __init__(self, refusals: Sequence[Refusal]) -> None:
-        super().__init__("; ".join(refusal.detail for refusal in refusals))
-        self.refusals = refusals
-
-
-@dataclass(frozen=True, slots=True)
-class Paid:
-    """What paying for one event came to; `overages` by price id."""
-
-    charges: list[dict[str, str]] = field(default_factory=list)
-    overages: dict[uuid.UUID, Decimal] = field(default_factory=dict)
-
-
-class Permit(NamedTuple):
-    """What an event that may go ahead takes: parts of each asset, and counts of spend caps."""
-
-    charged: dict[uuid.UUID, list[RatedPrice]]
-    parts: dict[uuid.UUID, list[ledger.Part]]
-    counted: list[Counted]
+__all__ = ["Paid", "Permit", "RatedPrice", "Refused", "Subscriber", "Subscribers"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,22 +61,30 @@ class Subscriber:
 
         `used` is what the period would hold of each meter, by code, with this event in it.
         """
-        charged: dict[uuid.UUID, list[RatedPrice]] = {}
-        for each in rated:
-            charged.setdefault(each.price.asset_id, []).append(each)
-        parts = {
-            asset_id: [ledger.Part(p.compiled.meter.code, each.amount) for p, each in of_asset]
-            for asset_id, of_asset in charged.items()
-        }
-        counted, found = self._capped(draft, rated)
-        found += self._not_entitled(draft, used)
+        charged = by_asset(rated)
+        parts = {asset_id: parts_of(of_asset) for asset_id, of_asset in charged.items()}
+        counted, found = self.limits(draft, rated, used=used)
         if not self.overage_allowed:
-            found += self._lacking(charged, parts, at=at)
+            codes = {asset_id: each[0].price.asset_code for asset_id, each in charged.items()}
+            found += self.lacking(parts, codes=codes, at=at)
             # Usage that is invoiced anyway tells of work that was done, and is never stopped.
             found += [refusals.of_stop()] if self.is_stopped else []
         if found:
             raise Refused(refusals.in_order(found))
         return Permit(charged, parts, counted)
+
+    def permit_done(self, draft: EventDraft, rated: Sequence[RatedPrice]) -> Permit:
+        """Return the permit of work that was done already, and is refused by nothing."""
+        charged = by_asset(rated)
+        parts = {asset_id: parts_of(of_asset) for asset_id, of_asset in charged.items()}
+        return Permit(charged, parts, self._capped(draft, rated)[0])
+
+    def limits(
+        self, draft: EventDraft, rated: Sequence[RatedPrice], *, used: Mapping[str, Decimal]
+    ) -> tuple[list[Counted], list[Refusal]]:
+        """Return what an event adds to spend caps, and what they and the plan have against it."""
+        counted, found = self._capped(draft, rated)
+        return counted, found + self._not_entitled(draft, used)
 
     def _capped(
         self, draft: EventDraft, rated: Sequence[RatedPrice]
@@ -116,7 +96,9 @@ class Subscriber:
             Use(price.asset_id, price.compiled.meter.code, each.quantity, each.amount)
             for price, each in rated
         ]
-        counted, refused = self.caps.check(draft.properties, uses)
+        counted, refused = self.caps.check(
+            draft.properties, uses, backfilled=draft.occurred_at if draft.is_backfill else None
+        )
         return counted, [
             refusals.of_cap(
                 each, asset=codes.get(each.cap.asset_id, "") if each.cap.asset_id else ""
@@ -125,19 +107,27 @@ class Subscriber:
         ]
 
     def _not_entitled(self, draft: EventDraft, used: Mapping[str, Decimal]) -> list[Refusal]:
-        found = entitlements.refusal(self.plan.entitlements, properties=draft.properties, used=used)
-        if found is None:
-            return []
-        detail = f"{found.detail[:1].upper()}{found.detail[1:]}."
-        return [Refusal(reason=Reason(found.reason), detail=detail, limit=found.feature)]
+        found = entitlements.refusals(
+            self.plan.entitlements, properties=draft.properties, used=used
+        )
+        return [
+            Refusal(
+                reason=Reason(each.reason),
+                detail=f"{each.detail[:1].upper()}{each.detail[1:]}.",
+                limit=each.feature,
+            )
+            for each in found
+        ]
 
-    def _lacking(
+    def lacking(
         self,
-        charged: Mapping[uuid.UUID, Sequence[RatedPrice]],
         parts: Mapping[uuid.UUID, Sequence[ledger.Part]],
         *,
+        codes: Mapping[uuid.UUID, str],
         at: dt.datetime,
+        what: str = "The event costs",
     ) -> list[Refusal]:
+        """Return where credit lacks for `parts`, by asset id; `codes` name the assets."""
         found = []
         for asset_id, asset_parts in parts.items():
             try:
@@ -145,16 +135,17 @@ class Subscriber:
             except InsufficientCredit as error:
                 found.append(
                     refusals.of_credit(
-                        asset=charged[asset_id][0].price.asset_code,
+                        asset=codes[asset_id],
                         needed=error.needed,
                         available=error.available,
+                        what=what,
                     )
                 )
         return found
 
     def pay(self, permit: Permit, *, reference: uuid.UUID, at: dt.datetime) -> Paid:
         """Debit each asset a permitted event is charged in, and count it towards its caps."""
-        paid = Paid()
+        paid = Paid(counted=permit.counted)
         for asset_id, charged in permit.charged.items():
             debit = self.books[asset_id].debit(
                 parts=permit.parts[asset_id],
@@ -162,9 +153,7 @@ class Subscriber:
                 at=at,
                 overage_allowed=self.overage_allowed,
             )
-            prices = [price.price_id for price, _ in charged]
-            paid.overages.update(zip(prices, debit.overage, strict=True))
-            paid.charges.append(outcomes.charge(charged, debit))
+            paid.add(charged, debit)
         if self.caps is not None:
             self.caps.use(permit.counted)
         return paid
@@ -177,26 +166,45 @@ class Subscribers:
     """
 
     def __init__(
-        self, organization_id: uuid.UUID, drafts: Sequence[EventDraft], *, at: dt.datetime
+        self,
+        organization_id: uuid.UUID,
+        drafts: Sequence[EventDraft],
+        *,
+        at: dt.datetime,
+        customers: Collection[str] = (),
     ) -> None:
         self._organization_id = organization_id
         self._drafts = drafts
+        self._customers = {draft.customer for draft in drafts}.union(customers)
         self._at = at
         self._by_external_id: dict[str, Subscriber] = {}
         self._totals: dict[TotalsKey, Totals] = {}
         self.books: dict[uuid.UUID, Book] = {}
         self.cap_books: Mapping[uuid.UUID, CapBook] = {}
+        self._were_due_for_credit = False
 
     @classmethod
     def locked(
-        cls, organization_id: uuid.UUID, drafts: Sequence[EventDraft], *, at: dt.datetime
+        cls,
+        organization_id: uuid.UUID,
+        drafts: Sequence[EventDraft],
+        *,
+        at: dt.datetime,
+        customers: Collection[str] = (),
+        authorizations: Collection[uuid.UUID] = (),
     ) -> "Subscribers":
         """Lock the accounts of the drafts' customers, then read everything under the locks.
 
-        Periods whose time is over are closed and the ones that follow are opened.
+        Those of `customers` as well, by external id. The holds of `authorizations` are read, also
+        when they have ended. Periods whose time is over are closed and the ones that follow are
+        opened.
         """
-        subscribers = cls(organization_id, drafts, at=at)
-        subscribers._read(ledger.lock_books, billing_periods.open_periods)
+        subscribers = cls(organization_id, drafts, at=at, customers=customers)
+        read_books = partial(ledger.lock_books, hold_references=authorizations)
+        subscribers._read(read_books, billing_periods.open_periods)
+        if subscribers._were_due_for_credit:
+            # It was granted with the periods, and the books were read before.
+            subscribers._read(read_books, billing_periods.open_periods)
         return subscribers
 
     @classmethod
@@ -263,7 +271,7 @@ class Subscribers:
         read_periods: Callable[..., dict[uuid.UUID, BillingPeriod]],
     ) -> None:
         accounts = CreditAccount.objects.for_organization(self._organization_id).filter(
-            customer__external_id__in={draft.customer for draft in self._drafts}
+            customer__external_id__in=self._customers
         )
         owners = {
             account_id: (customer_id, asset_id)
@@ -289,6 +297,9 @@ class Subscribers:
             Subscription.objects.for_organization(self._organization_id)
             .filter(customer__in=books_of, ended_at=None, starts_at__lte=self._at)
             .select_related("customer", "plan_version")
+        )
+        self._were_due_for_credit = any(
+            recurring_grants.is_due(each, at=self._at) for each in subscriptions
         )
         periods = read_periods(subscriptions, at=self._at)
         self.cap_books = cap_counters.read_cap_books(

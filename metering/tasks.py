@@ -47,6 +47,12 @@ def settle_due_accounts() -> int:
 
 
 @shared_task
+def bring_included_credits() -> int:
+    """Grant what plans include, a few days ahead."""
+    return sweeping.bring_included_credits(at=timezone.now())
+
+
+@shared_task
 def run_backtests() -> None:
     """Do a slice of each backtest, and let others have a turn before the next one."""
     if backtests.advance_all(at=timezone.now()):

@@ -1,6 +1,6 @@
 """Thresholds: which entries of a ledger carried the balance across which line."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -11,6 +11,18 @@ class Move(NamedTuple):
     version: int
     amount: Decimal
     balance_after: Decimal
+
+
+def net_crossings(moves: Sequence[Move], *, threshold: Decimal) -> list[Move]:
+    """Return the last of `downward_crossings`, if all moves together led below `threshold`.
+
+    For moves that belong together: credit that is given back, only to be taken again for the same
+    usage, is no reason to say once more how little there is.
+    """
+    crossings = downward_crossings(moves, threshold=threshold)
+    if not crossings or moves[0].balance_after - moves[0].amount < threshold:
+        return []
+    return crossings[-1:] if moves[-1].balance_after < threshold else []
 
 
 def downward_crossings(moves: Iterable[Move], *, threshold: Decimal) -> list[Move]:

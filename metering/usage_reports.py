@@ -6,8 +6,7 @@ is what was committed when it was read.
 
 import datetime as dt
 import uuid
-from collections import defaultdict
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -18,13 +17,12 @@ from django.db import connection
 from django.db.models import Sum
 
 from accounts.models import Customer
-from accounts.money import ZERO, to_wire
-from metering.models import Event, RatedEvent, UsageTotal
+from accounts.money import ZERO
+from metering.models import Event, UsageTotal
+from metering.standing_events import STANDING
 
 PACE_DAYS = 7
 _PAST_KEPT_SECONDS = 86_400
-_SUMMARY_PROPERTIES = 4
-_SUMMARY_LENGTH = 40
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,38 +56,6 @@ class PeriodSpend:
     overage: Decimal = ZERO
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quantity:
-    """How much of one meter an event used."""
-
-    meter: str
-    quantity: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Charge:
-    """What an event cost in one asset of `scale` places, and the balance right after it."""
-
-    asset: str
-    scale: int
-    amount: Decimal
-    overage: Decimal
-    balance: Decimal
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventLine:
-    """One event as a person reads it."""
-
-    key: uuid.UUID
-    type: str
-    summary: str
-    occurred_at: dt.datetime
-    is_late: bool
-    quantities: Sequence[Quantity]
-    charges: Sequence[Charge]
-
-
 def spend_by_day(
     customer: Customer, *, at: dt.datetime, days: int
 ) -> dict[uuid.UUID, list[DaySpend]]:
@@ -100,9 +66,9 @@ def spend_by_day(
     midnights = _midnights(ZoneInfo(customer.time_zone), at=at, days=days)
     # In this order: whatever is committed in between makes the past look older than it is, never
     # newer, and costs one more reading.
-    counted = _charges_counted(customer)
+    charges, voids = _counted(customer)
     today = _spend_between(customer, midnights[-2:])
-    past = _past_spend(customer, midnights[:-1], charges=counted - today.charges)
+    past = _past_spend(customer, midnights[:-1], seen=(charges - today.charges, voids))
     return {
         asset_id: [
             DaySpend(
@@ -115,26 +81,45 @@ def spend_by_day(
     }
 
 
-def _past_spend(customer: Customer, midnights: Sequence[dt.datetime], *, charges: int) -> _Spend:
+def _past_spend(
+    customer: Customer, midnights: Sequence[dt.datetime], *, seen: tuple[int, int]
+) -> _Spend:
     """Return what the days before today cost, kept until a charge is added to one of them.
+
+    Or taken away: `seen` are the charges of those days, and all voids.
 
     Events rarely come late, so a busy customer's month is not added up again for each of today's.
     """
     key = f"spend:{customer.id}:{customer.time_zone}:{midnights[0]:%Y%m%d}:{len(midnights)}"
-    kept: tuple[int, _Spend] | None = cache.get(key)
-    if kept is not None and kept[0] == charges:
+    kept: tuple[tuple[int, int], _Spend] | None = cache.get(key)
+    if kept is not None and kept[0] == seen:
         return kept[1]
     past = _spend_between(customer, midnights)
-    cache.set(key, (charges, past), _PAST_KEPT_SECONDS)
+    cache.set(key, (seen, past), _PAST_KEPT_SECONDS)
     return past
 
 
-def _charges_counted(customer: Customer) -> int:
-    """Return how many charges the customer's open periods have seen, today's and late ones."""
-    totals = UsageTotal.objects.for_organization(customer.organization_id).filter(
-        period__customer=customer, period__closed_at=None
+def _counted(customer: Customer) -> tuple[int, int]:
+    """Return how many charges the customer's open periods have seen, and how many voids there are.
+
+    Today's charges, late ones and all others that were not voided.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_COUNTED, [customer.organization_id, customer.id] * 2)
+        charges, voids = cursor.fetchone()
+    return int(charges), voids
+
+
+_COUNTED = """
+    SELECT (
+        SELECT coalesce(sum(total.events), 0)
+        FROM metering_usagetotal total
+        JOIN metering_billingperiod period ON period.id = total.period_id
+        WHERE total.organization_id = %s AND period.customer_id = %s AND period.closed_at IS NULL
+    ), (
+        SELECT count(*) FROM metering_eventvoid WHERE organization_id = %s AND customer_id = %s
     )
-    return totals.aggregate(charges=Sum("events"))["charges"] or 0
+"""
 
 
 def _midnights(zone: ZoneInfo, *, at: dt.datetime, days: int) -> list[dt.datetime]:
@@ -148,7 +133,7 @@ def _midnights(zone: ZoneInfo, *, at: dt.datetime, days: int) -> list[dt.datetim
 
 # The bounds of the days come from Python, so that no day depends on the time zone database of the
 # PostgreSQL in use. width_bucket() numbers the half-open ranges between them from 1.
-_SPEND_BETWEEN = """
+_SPEND_BETWEEN = f"""
     SELECT price.asset_id,
         width_bucket(event.occurred_at, %(bounds)s::timestamptz[]) AS day,
         sum(rated.amount),
@@ -158,12 +143,12 @@ _SPEND_BETWEEN = """
         ON rated.organization_id = event.organization_id AND rated.event_key = event.key
     JOIN pricing_price price
         ON price.organization_id = rated.organization_id AND price.id = rated.price_id
-    WHERE event.organization_id = %(organization)s
+    WHERE {STANDING} AND event.organization_id = %(organization)s
         AND event.customer_id = %(customer)s
         AND event.occurred_at >= %(start)s
         AND event.occurred_at < %(end)s
     GROUP BY price.asset_id, day
-"""
+"""  # noqa: S608
 
 
 def _spend_between(customer: Customer, bounds: Sequence[dt.datetime]) -> _Spend:
@@ -198,82 +183,18 @@ def daily_pace(days: Sequence[DaySpend]) -> Decimal:
     return sum(complete, ZERO) / len(complete)
 
 
-def recent_events(customer: Customer, *, limit: int) -> list[EventLine]:
-    """Return the customer's newest events by the time they occurred, newest first."""
-    events = list(
-        Event.objects.filter(organization=customer.organization_id, customer=customer)
-        .order_by("-occurred_at", "-received_at")
-        .only("key", "type", "properties", "occurred_at", "is_late", "charges")[:limit]
-    )
-    rated = _rated_events(customer.organization_id, [event.key for event in events])
-    return [_event_line(event, rated.get(event.key, [])) for event in events]
+def activity(customer: Customer) -> tuple[uuid.UUID | None, int, int]:
+    """Return a cheap sign of new events: the newest one's key, how many charges are counted, voids.
 
-
-def _rated_events(
-    organization_id: uuid.UUID, keys: Collection[uuid.UUID]
-) -> dict[uuid.UUID, list[RatedEvent]]:
-    rows = (
-        RatedEvent.objects.filter(organization=organization_id, event_key__in=keys)
-        .select_related("price__meter", "price__asset")
-        .order_by("price__meter__code")
-    )
-    by_event: dict[uuid.UUID, list[RatedEvent]] = defaultdict(list)
-    for row in rows:
-        by_event[row.event_key].append(row)
-    return by_event
-
-
-def _event_line(event: Event, rated: Sequence[RatedEvent]) -> EventLine:
-    counted = {row.price.meter.quantity_property for row in rated}
-    scales = {row.price.asset.code: row.price.asset.scale for row in rated}
-    return EventLine(
-        key=event.key,
-        type=event.type,
-        summary=summarize(event.properties, without=counted),
-        occurred_at=event.occurred_at,
-        is_late=event.is_late,
-        quantities=[Quantity(meter=str(row.price.meter), quantity=row.quantity) for row in rated],
-        charges=[
-            Charge(
-                asset=charge["asset"],
-                scale=scales[charge["asset"]],
-                amount=Decimal(charge["amount"]),
-                overage=Decimal(charge["overage"]),
-                balance=Decimal(charge["balance"]),
-            )
-            for charge in event.charges
-        ],
-    )
-
-
-def summarize(properties: Mapping[str, Any], *, without: Collection[str] = ()) -> str:
-    """Write the first few plain properties on one line; lists and objects are left out."""
-    words = [
-        f"{name} {_word(value)}"
-        for name, value in properties.items()
-        if name not in without and isinstance(value, str | int | Decimal)
-    ]
-    return " · ".join(words[:_SUMMARY_PROPERTIES])
-
-
-def _word(value: str | int | Decimal) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    text = to_wire(value) if isinstance(value, Decimal) else str(value)
-    return text if len(text) <= _SUMMARY_LENGTH else f"{text[: _SUMMARY_LENGTH - 1]}…"
-
-
-def activity(customer: Customer) -> tuple[uuid.UUID | None, int]:
-    """Return a cheap sign of new events: the newest one's key, and how many charges are counted.
-
-    The count, of the periods still open, also moves when an event comes late.
+    The count, of the periods still open, also moves when an event comes late. One that is voided
+    and another that takes its place leave it alone, but there is one more void.
     """
     newest = (
         Event.objects.filter(organization=customer.organization_id, customer=customer)
         .order_by("-occurred_at")
         .values_list("key", flat=True)
     )
-    return newest.first(), _charges_counted(customer)
+    return newest.first(), *_counted(customer)
 
 
 def spend_in_open_periods(

@@ -37,28 +37,31 @@ class Refusal(NamedTuple):
     detail: str
 
 
-def refusal(
+def refusals(
     rules: Iterable[Rule],
     *,
     properties: Mapping[str, object],
     used: Mapping[str, Decimal],
-) -> Refusal | None:
-    """Return why an event is not allowed, or None.
+) -> list[Refusal]:
+    """Return every reason why an event is not allowed, in the order of the rules.
 
     `used` is what the period would hold of each meter, by code, with this event in it. An event
     without the property that is limited to some values is none of that feature's business.
     """
-    for rule in rules:
-        match rule.kind:
-            case "values":
-                found = _wrong_value(rule, properties)
-            case "metered":
-                found = _over_limit(rule, used)
-            case _:
-                found = None
-        if found is not None:
-            return found
-    return None
+    found = (_refusal(rule, properties=properties, used=used) for rule in rules)
+    return [each for each in found if each is not None]
+
+
+def _refusal(
+    rule: Rule, *, properties: Mapping[str, object], used: Mapping[str, Decimal]
+) -> Refusal | None:
+    match rule.kind:
+        case "values":
+            return _wrong_value(rule, properties)
+        case "metered":
+            return _over_limit(rule, used)
+        case _:
+            return None
 
 
 def _wrong_value(rule: Rule, properties: Mapping[str, object]) -> Refusal | None:

@@ -104,6 +104,18 @@ class CompiledPrice:
         self._refuse_too_large(rated, cell, model, period)
         return rated
 
+    def of_whole(self, key: str, *, billable: Decimal) -> tuple[Decimal, Decimal]:
+        """Return what a cell is metered at and charged when all its use is rated as one event.
+
+        Under a matrix something must have been used. Only where `withdrawals.follows` says so is
+        it what its events add up to.
+        """
+        if not self.accrues:
+            return ZERO, ZERO
+        start = Before(ZERO, ZERO, 0, ZERO, ZERO, 0)
+        metered = self.charge_model_of(key).charge(*self._usage(start, billable))
+        return metered, self._charged(start, metered) if self.settles_on_event else ZERO
+
     def charge_model_for(self, properties: Properties) -> tuple[str, ChargeModel]:
         """Return the cell that prices these properties and its model. Raises Unpriceable."""
         terms = self.terms

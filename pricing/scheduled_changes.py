@@ -9,13 +9,13 @@ import uuid
 from collections.abc import Collection, Iterable, Mapping
 from zoneinfo import ZoneInfo
 
-from django.db.models import F, OuterRef, Q, QuerySet, Subquery, UUIDField
-from django.db.models.functions import Coalesce
+from django.db.models import F, OuterRef, Q, QuerySet, Subquery, UUIDField, Value
+from django.db.models.functions import Coalesce, Least
 
 from accounts import credit_lines, ledger
 from accounts.models import CreditAccount
 from pricing import versions
-from pricing.models import Plan, PlanVersion, ScheduledChange, Subscription
+from pricing.models import IncludedCredit, Plan, PlanVersion, ScheduledChange, Subscription
 
 type Pending = Mapping[uuid.UUID, Collection[ScheduledChange]]
 """Changes that wait, by subscription id."""
@@ -67,6 +67,7 @@ def schedule(
         applied_at=None,
     ).delete()
     _open_accounts(versions_by_subscription)
+    _recount_credits(versions_by_subscription, at=at)
     return ScheduledChange.objects.bulk_create(
         ScheduledChange(
             organization_id=organization_id,
@@ -78,6 +79,26 @@ def schedule(
         )
         for subscription, version in versions_by_subscription.items()
     )
+
+
+def _recount_credits(
+    versions_by_subscription: Mapping[Subscription, PlanVersion], *, at: dt.datetime
+) -> None:
+    """Have `pricing.recurring_grants` look again at what credits come, where any come."""
+    subscriptions = [each.id for each in versions_by_subscription]
+    giving = set(
+        IncludedCredit.objects.filter(
+            plan_version__in=set(versions_by_subscription.values())
+        ).values_list("plan_version", flat=True)
+    )
+    begins_to_come = [
+        subscription.id
+        for subscription, version in versions_by_subscription.items()
+        if version.id in giving
+    ]
+    Subscription.objects.filter(
+        Q(included_until__isnull=False) | Q(id__in=begins_to_come), id__in=subscriptions
+    ).update(included_until=Least(Coalesce("included_until", Value(at)), Value(at)))
 
 
 def _open_accounts(versions_by_subscription: Mapping[Subscription, PlanVersion]) -> None:

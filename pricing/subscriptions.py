@@ -10,7 +10,7 @@ from django.db import IntegrityError, transaction
 
 from accounts import credit_lines, customers, ledger, tenancy
 from accounts.models import Customer, Organization
-from pricing import coupons, private_versions, versions
+from pricing import coupons, private_versions, recurring_grants, versions
 from pricing.models import Coupon, Plan, PlanVersion, Subscription
 
 
@@ -52,7 +52,8 @@ def subscribe(
 
     A customer with overrides of its prices gets a private version of it. Opens an account in each
     asset of the version, with its overdraft limit as the floor. Billing periods are counted from
-    the day of sign-up in the customer's time zone, and so are the days of a trial. Raises
+    the day of sign-up in the customer's time zone, and so are the days of a trial. What the plan
+    includes is there at once. Raises
     AlreadySubscribed, private_versions.OverrideRefused and coupons.NotRedeemable.
     """
     zone = ZoneInfo(customer.time_zone)
@@ -77,6 +78,7 @@ def subscribe(
             )
         if coupon is not None:
             coupons.redeem(coupon=coupon, subscription=subscription, at=at)
+        recurring_grants.bring(subscription, at=at)
         return subscription
 
 

@@ -57,7 +57,8 @@ class Total:
     """What one cell of a price holds in one period.
 
     `quantity` is the meter's running total in raw units; see `aggregation.MeterSpec.result` for
-    what it means. `overage` is the part of `amount` that no credit has paid.
+    what it means. `overage` is the part of `amount` that no credit has paid and an
+    invoice asks for; `uncollected` the part of it that nobody will pay.
     """
 
     quantity: Decimal = ZERO
@@ -65,16 +66,18 @@ class Total:
     metered: Decimal = ZERO
     amount: Decimal = ZERO
     overage: Decimal = ZERO
+    uncollected: Decimal = ZERO
     events: int = 0
     latest_at: dt.datetime | None = None
 
-    def add(self, rated: Rated, overage: Decimal) -> None:
+    def add(self, rated: Rated, overage: Decimal, uncollected: Decimal) -> None:
         """Count one event."""
         self.quantity += rated.quantity
         self.billable += rated.billable
         self.metered += rated.metered
         self.amount += rated.amount
         self.overage += overage
+        self.uncollected += uncollected
         self.events += 1
         if self.latest_at is None or rated.occurred_at >= self.latest_at:
             self.latest_at = rated.occurred_at
@@ -86,6 +89,7 @@ class Total:
         self.metered += other.metered
         self.amount += other.amount
         self.overage += other.overage
+        self.uncollected += other.uncollected
         self.events += other.events
 
 
@@ -115,9 +119,9 @@ class Totals:
         """Return one cell's total; not to be changed."""
         return self.cells.get(key, _NOTHING)
 
-    def add(self, rated: Rated, *, overage: Decimal = ZERO) -> None:
+    def add(self, rated: Rated, *, overage: Decimal = ZERO, uncollected: Decimal = ZERO) -> None:
         """Count one event that was rated against these totals."""
-        self.cells.setdefault(rated.cell, Total()).add(rated, overage)
-        self.pool.add(rated, overage)
+        self.cells.setdefault(rated.cell, Total()).add(rated, overage, uncollected)
+        self.pool.add(rated, overage, uncollected)
         if rated.distinct is not None:
             self.seen.add((rated.cell, rated.distinct))

@@ -36,7 +36,10 @@ from accounts.models import (
     HoldState,
     Membership,
     Organization,
+    Parking,
     PortalMembership,
+    ProofDifference,
+    ProofRun,
     Role,
     Scope,
     StoredAnswer,
@@ -44,15 +47,20 @@ from accounts.models import (
 )
 from invoicing.models import Invoice, InvoiceLine, InvoiceState, NumberSeries
 from metering.models import (
+    Adjustment,
     AlertFiring,
+    Authorization,
     BacktestResult,
     BacktestRun,
     BacktestState,
     BillingPeriod,
     CapCounter,
+    CapReservation,
     DeadLetter,
     DistinctValue,
+    Ending,
     Event,
+    EventVoid,
     PeriodCharge,
     RatedEvent,
     SpendAlert,
@@ -77,7 +85,7 @@ from pricing.models import (
     VersionState,
 )
 from pricing.period_charges import Kind
-from tests.clock import DAY, NEVER_PAST, NOW, SINCE
+from tests.clock import DAY, NEVER_PAST, NOW, SECOND, SINCE
 
 PASSWORD = "correct horse battery staple"
 """The password of every person the factory makes."""
@@ -509,6 +517,38 @@ class RatedEventFactory(DjangoModelFactory[RatedEvent]):
     working = LazyFunction(dict)
 
 
+class EventVoidFactory(DjangoModelFactory[EventVoid]):
+    """A void of an event that cost nothing."""
+
+    class Meta:
+        model = EventVoid
+
+    class Params:
+        event = SubFactory(EventFactory)
+
+    organization = SelfAttribute("event.organization")
+    event_key = SelfAttribute("event.key")
+    customer = SelfAttribute("event.customer")
+    voided_at = NOW
+
+
+class AdjustmentFactory(DjangoModelFactory[Adjustment]):
+    class Meta:
+        model = Adjustment
+
+    class Params:
+        event = SubFactory(EventFactory)
+
+    void = SubFactory(EventVoidFactory, event=SelfAttribute("..event"))
+    organization = SelfAttribute("event.organization")
+    period = SelfAttribute("event.period")
+    price = SubFactory(
+        PriceFactory, plan_version__plan__organization=SelfAttribute("....organization")
+    )
+    events = -1
+    quantity = Decimal(-1)
+
+
 class DeadLetterFactory(DjangoModelFactory[DeadLetter]):
     class Meta:
         model = DeadLetter
@@ -592,6 +632,43 @@ class AlertFiringFactory(DjangoModelFactory[AlertFiring]):
     fired_at = NOW
 
 
+class ProofRunFactory(DjangoModelFactory[ProofRun]):
+    """A full pass that found nothing."""
+
+    class Meta:
+        model = ProofRun
+
+    class Params:
+        unfinished = Trait(finished_at=None)
+
+    organization = SubFactory(OrganizationFactory)
+    started_at = Sequence(lambda n: NOW + n * SECOND)
+    alive_at = SelfAttribute("started_at")
+    finished_at = SelfAttribute("started_at")
+
+
+class ProofDifferenceFactory(DjangoModelFactory[ProofDifference]):
+    class Meta:
+        model = ProofDifference
+
+    run = SubFactory(ProofRunFactory)
+    organization = SelfAttribute("run.organization")
+    customer = SubFactory(CustomerFactory, organization=SelfAttribute("..organization"))
+    promise = "a balance is the sum of its entries"
+    subject = "account"
+    detail = "has 7, its entries add up to 3"
+
+
+class ParkingFactory(DjangoModelFactory[Parking]):
+    class Meta:
+        model = Parking
+
+    customer = SubFactory(CustomerFactory)
+    organization = SelfAttribute("customer.organization")
+    run = SubFactory(ProofRunFactory, organization=SelfAttribute("..organization"))
+    promise = "a balance is the sum of its entries"
+
+
 class StoredAnswerFactory(DjangoModelFactory[StoredAnswer]):
     class Meta:
         model = StoredAnswer
@@ -623,6 +700,35 @@ class CapCounterFactory(DjangoModelFactory[CapCounter]):
     organization = SelfAttribute("cap.organization")
     window_starts_at = _MARCH
     used = Decimal(10)
+
+
+class AuthorizationFactory(DjangoModelFactory[Authorization]):
+    """Without a hold, which only the ledger makes."""
+
+    class Meta:
+        model = Authorization
+
+    class Params:
+        released = Trait(ended_as=Ending.RELEASED, ended_at=NOW)
+
+    customer = SubFactory(CustomerFactory)
+    organization = SelfAttribute("customer.organization")
+    quote = LazyFunction(lambda: {"USD": "10"})
+    items = LazyFunction(list)
+    expires_at = NOW + DAY
+    created_at = NOW
+
+
+class CapReservationFactory(DjangoModelFactory[CapReservation]):
+    class Meta:
+        model = CapReservation
+
+    authorization = SubFactory(AuthorizationFactory)
+    organization = SelfAttribute("authorization.organization")
+    cap = SubFactory(SpendCapFactory, customer=SelfAttribute("..authorization.customer"))
+    window_starts_at = _MARCH
+    amount = Decimal(10)
+    ends_at = NOW + DAY
 
 
 class NumberSeriesFactory(DjangoModelFactory[NumberSeries]):

@@ -41,6 +41,7 @@ class Dish:
     expression: str = ""
     settle: Settle = EVENT
     asset: str = "USD"
+    event_type: str = EVENT_TYPE
 
 
 def _dish(aggregation: str, measures: str, definition: dict[str, Any], **terms: Any) -> Dish:
@@ -177,20 +178,20 @@ class Shop:
         for name, dish in dishes.items():
             PriceFactory.create(
                 plan_version=version,
-                meter=self._meter(name),
+                meter=self._meter(name, dish),
                 asset=self.assets[dish.asset],
                 settle=dish.settle,
                 definition=dish.definition,
             )
 
-    def _meter(self, name: str) -> Meter:
+    def _meter(self, name: str, sold: Dish) -> Meter:
         if name not in self.meters:
-            dish = MENU[name]
+            dish = MENU.get(name, sold)
             known = Meter.objects.filter(organization=self.organization, code=name).first()
             self.meters[name] = known or MeterFactory.create(
                 organization=self.organization,
                 code=name,
-                event_type=EVENT_TYPE,
+                event_type=dish.event_type,
                 aggregation=dish.aggregation,
                 quantity_property=dish.measures,
                 expression=dish.expression,
@@ -208,8 +209,8 @@ def open_shop(
 ) -> Shop:
     """Open a company that sells what is named of the menu, and subscribe one customer.
 
-    `also` names meters of the menu that are sold otherwise; in an `organization` that exists, the
-    plan is another one beside those there are.
+    `also` names meters of the menu that are sold otherwise, and what is not on it; in an
+    `organization` that exists, the plan is another one beside those there are.
     """
     organization = organization or OrganizationFactory.create()
     plan = PlanFactory.create(organization=organization)

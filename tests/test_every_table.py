@@ -27,6 +27,7 @@ from pricing.models import (
 from tests import factories
 from tests.clock import NOW
 from tests.factories import (
+    CreditAccountFactory,
     CreditGrantFactory,
     CustomerFactory,
     EventFactory,
@@ -97,6 +98,10 @@ COMPANIONS: dict[tuple[type[models.Model], str], Callable[[Organization], dict[s
         "based_on": PlanVersionFactory.create(plan__organization=own)
     },
     (PlanVersion, "based_on"): lambda own: {"customer": CustomerFactory.create(organization=own)},
+    (CreditGrant, "cost_basis_asset"): lambda own: {
+        "account": CreditAccountFactory.create(customer__organization=own),
+        "cost_basis_amount": Decimal(5),
+    },
     (Coupon, "asset"): lambda own: {"percent": 0, "amount": Decimal(5)},
     (Entitlement, "meter"): lambda own: {
         "kind": EntitlementKind.METERED,

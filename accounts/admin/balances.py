@@ -101,13 +101,29 @@ class CreditGrantAdmin(ReadOnlyAdmin):
         """Return what usage, expiry and debts have not taken yet."""
         return money.to_display(grant.remaining, scale=grant.account.asset.scale)
 
+    @admin.display(description="Carried over")
+    def carried_amount(self, grant: CreditGrant) -> str:
+        """Return how much of it was carried over, last time."""
+        if not grant.carried:
+            return "-"
+        return money.to_display(grant.carried, scale=grant.account.asset.scale)
+
+    @admin.display(description="Paid for it")
+    def cost_basis(self, grant: CreditGrant) -> str:
+        """Return what was paid for it, where that is known."""
+        asset = grant.cost_basis_asset
+        if asset is None:
+            return "-"
+        return f"{money.to_display(grant.cost_basis_amount, scale=asset.scale)} {asset}"
+
     def get_fields(self, request: HttpRequest, obj: Any = None) -> list[Any]:
         """Ask for a new grant's terms; show everything of an old one."""
         if obj is None:
             return ["account", "amount", "category", "expires_at", "name"]
         return [
             "account", "name", "given_amount", "left_amount", "category", "priority",
-            "effective_at", "expires_at", "voided_at", "meters", "reference",
+            "effective_at", "expires_at", "posted_at", "expired_at", "voided_at", "void_reason",
+            "carried_amount", "cost_basis", "meters", "reference",
         ]  # fmt: skip
 
     def has_add_permission(self, request: HttpRequest) -> bool:

@@ -10,6 +10,7 @@ The ledger does not know what an event or an invoice is: `reference` is opaque t
 """
 
 from accounts.books import Debit, InsufficientCredit, NotReversible, Part
+from accounts.burndown import CostBasis
 from accounts.ledger.balances import (
     Balance,
     open_account,
@@ -17,7 +18,14 @@ from accounts.ledger.balances import (
     read_balances,
     read_books,
 )
-from accounts.ledger.grants import GrantOrder, grant_credit, grant_credit_all, void_grant
+from accounts.ledger.grants import (
+    CostBasisRefused,
+    GrantOrder,
+    grant_credit,
+    grant_credit_all,
+    void_grant,
+    withdraw,
+)
 from accounts.ledger.holds import (
     CaptureOrder,
     HoldOrder,
@@ -45,6 +53,8 @@ __all__ = [
     "Balance",
     "CaptureOrder",
     "Captured",
+    "CostBasis",
+    "CostBasisRefused",
     "Debit",
     "DebitOrder",
     "DuplicateReference",
@@ -80,4 +90,5 @@ __all__ = [
     "reverse",
     "reverse_all",
     "void_grant",
+    "withdraw",
 ]

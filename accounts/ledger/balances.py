@@ -57,11 +57,22 @@ def read_balances(
 
 
 def read_books(
-    *, organization_id: uuid.UUID, account_ids: Collection[uuid.UUID], at: dt.datetime
+    *,
+    organization_id: uuid.UUID,
+    account_ids: Collection[uuid.UUID],
+    at: dt.datetime,
+    hold_references: Collection[uuid.UUID] = (),
 ) -> dict[uuid.UUID, Book]:
-    """Return the books of these accounts as of `at`, without locking: to ask, never to post."""
+    """Return the books of these accounts as of `at`, without locking: to ask, never to post.
+
+    `hold_references` are read though they may have ended.
+    """
     books = postings.read_books(
-        organization_id=organization_id, account_ids=account_ids, at=at, lock=False
+        organization_id=organization_id,
+        account_ids=account_ids,
+        at=at,
+        lock=False,
+        hold_references=hold_references,
     )
     for book in books.values():
         book.settle(at=at)

@@ -7,14 +7,22 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from accounts import identifiers, money, tenancy
-from accounts.burndown import Category, GrantState
+from accounts.burndown import Category, CostBasis, GrantState
 from accounts.ledger.locks import lock_books, lock_to_give, post
 from accounts.models import CreditAccount, CreditGrant
 
 
+class CostBasisRefused(ValueError):
+    """What was paid for the grant cannot be so."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantOrder:
-    """A grant to be made; `amount` in the account's asset, above zero."""
+    """A grant to be made; `amount` in the account's asset, above zero.
+
+    What is left of one in a `series` when it expires is carried over by one of the series that
+    becomes effective in that moment, up to the `rollover_limit` of that (None: all of it).
+    """
 
     account_id: uuid.UUID
     amount: Decimal
@@ -25,6 +33,9 @@ class GrantOrder:
     meters: Collection[str] = ()
     reference: str = ""
     name: str = ""
+    series: uuid.UUID | None = None
+    rollover_limit: Decimal | None = None
+    cost_basis: CostBasis | None = None
 
 
 def grant_credit(
@@ -39,6 +50,7 @@ def grant_credit(
     meters: Collection[str] = (),
     reference: str = "",
     name: str = "",
+    cost_basis: CostBasis | None = None,
 ) -> CreditGrant:
     """Give credit; the single form of `grant_credit_all`."""
     order = GrantOrder(
@@ -51,6 +63,7 @@ def grant_credit(
         meters=meters,
         reference=reference,
         name=name,
+        cost_basis=cost_basis,
     )
     return grant_credit_all(organization_id=account.organization_id, orders=[order], at=at)[0]
 
@@ -87,6 +100,13 @@ def _grant_state(order: GrantOrder, *, at: dt.datetime) -> GrantState:
         raise ValueError("priority must be between 0 and 100")
     if order.expires_at is not None and order.expires_at <= max(effective_at, at):
         raise ValueError("expires_at must be later than effective_at and than now")
+    if order.series is not None and order.expires_at is None:
+        raise ValueError("credit that never expires has nothing to roll over")
+    if order.cost_basis is not None:
+        if order.category != Category.PAID:
+            raise CostBasisRefused("goes with paid credit only")
+        if money.parse(order.cost_basis.amount) <= 0:
+            raise CostBasisRefused("must be above zero")
     return GrantState(
         id=identifiers.new_id(),
         amount=amount,
@@ -99,10 +119,31 @@ def _grant_state(order: GrantOrder, *, at: dt.datetime) -> GrantState:
         posted=False,
         reference=order.reference,
         name=order.name,
+        series=order.series,
+        rollover_limit=order.rollover_limit,
+        cost_basis=order.cost_basis,
     )
 
 
-def void_grant(*, grant: CreditGrant, at: dt.datetime) -> Decimal:
+def withdraw(
+    *,
+    organization_id: uuid.UUID,
+    grant_ids: Collection[uuid.UUID],
+    at: dt.datetime,
+    reason: str = "",
+) -> int:
+    """Void grants that are still to come, also those that time has brought but nobody entered.
+
+    Returns how many; a grant that entered the balance stays as it is. The caller holds the locks
+    of the accounts, and reads books anew that it had read before.
+    """
+    waiting = CreditGrant.objects.for_organization(organization_id).filter(
+        id__in=grant_ids, posted_at=None, voided_at=None
+    )
+    return waiting.update(voided_at=at, void_reason=reason)
+
+
+def void_grant(*, grant: CreditGrant, at: dt.datetime, reason: str = "") -> Decimal:
     """Take back what is left of a grant; returns how much left the balance.
 
     What open holds need of it stays until they end, and lapses then. Raises NotVoidable for a
@@ -117,6 +158,6 @@ def void_grant(*, grant: CreditGrant, at: dt.datetime) -> Decimal:
             at=at,
         )
         book = books[grant.account_id]
-        taken_back = book.void(book.grant_of(grant.id), at=at)
+        taken_back = book.void(book.grant_of(grant.id), at=at, reason=reason)
         post([book], at=at)
     return taken_back

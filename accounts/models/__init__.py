@@ -20,6 +20,7 @@ from accounts.models.organizations import (
     TenantQuerySet,
     User,
 )
+from accounts.models.proofs import Parking, ProofDifference, ProofRun
 from accounts.models.stored_answers import StoredAnswer
 
 __all__ = [
@@ -39,7 +40,10 @@ __all__ = [
     "Membership",
     "OnExpiry",
     "Organization",
+    "Parking",
     "PortalMembership",
+    "ProofDifference",
+    "ProofRun",
     "Role",
     "Scope",
     "StoredAnswer",

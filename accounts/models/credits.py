@@ -106,6 +106,23 @@ class CreditGrant(TenantModel):
     )
     expired_at = models.DateTimeField(null=True, help_text="When its expiry was booked.")
     voided_at = models.DateTimeField(null=True, help_text="When it was taken back.")
+    void_reason = models.CharField(max_length=500, blank=True)
+    series = models.UUIDField(
+        null=True, help_text="Grants of one series follow each other; what is left rolls over."
+    )
+    rollover_limit = AmountField(  # type: ignore[misc]  # Null takes over all.
+        null=True,
+        help_text="The most it takes over of those before it in its series; empty for all.",
+    )
+    carried = AmountField(  # type: ignore[misc]  # Null until it is carried over.
+        null=True, help_text="How much of it was carried over, last time."
+    )
+    cost_basis_amount = AmountField(  # type: ignore[misc]  # Null together with its asset.
+        null=True, help_text="What was paid for it."
+    )
+    cost_basis_asset = models.ForeignKey(
+        Asset, on_delete=models.PROTECT, null=True, related_name="+"
+    )
     meters = ArrayField(
         models.CharField(max_length=100),
         default=list,
@@ -154,7 +171,37 @@ class CreditGrant(TenantModel):
             models.CheckConstraint(
                 condition=Q(category__in=list(Category)), name="grant_category_known"
             ),
+            models.CheckConstraint(
+                condition=Q(series__isnull=False, expires_at__isnull=False)
+                | Q(series=None, rollover_limit=None, carried=None),
+                name="grant_of_a_series_expires",
+            ),
+            models.CheckConstraint(
+                condition=Q(rollover_limit=None) | Q(rollover_limit__gt=0),
+                name="grant_rollover_limit_above_zero",
+            ),
+            models.CheckConstraint(
+                condition=Q(carried=None) | Q(carried__gte=0, carried__lte=F("amount")),
+                name="grant_carried_within_amount",
+            ),
+            models.CheckConstraint(
+                condition=Q(cost_basis_amount=None, cost_basis_asset=None)
+                | Q(
+                    cost_basis_amount__isnull=False,
+                    cost_basis_amount__gt=0,
+                    cost_basis_asset__isnull=False,
+                    category=Category.PAID,
+                ),
+                name="grant_that_was_paid_for_says_in_what",
+            ),
+            models.CheckConstraint(
+                condition=Q(void_reason="") | Q(voided_at__isnull=False),
+                name="grant_void_reason_needs_a_void",
+            ),
             guards.not_nan("amount", "remaining", "held", name="grant_amounts_are_numbers"),
+            guards.not_nan(
+                "rollover_limit", "carried", "cost_basis_amount", name="grant_terms_are_numbers"
+            ),
         ]
         triggers = [
             *guards.never_deleted("grant"),
@@ -167,11 +214,30 @@ class CreditGrant(TenantModel):
                     "category",
                     "priority",
                     "effective_at",
-                    "expires_at",
                     "meters",
                     "reference",
+                    "series",
+                    "rollover_limit",
+                    "cost_basis_amount",
+                    "cost_basis_asset",
                     "created_at",
                 ],
+            ),
+            pgtrigger.Protect(
+                name="grant_expires_later_only_when_carried",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Condition(
+                    "OLD.expires_at IS DISTINCT FROM NEW.expires_at AND NOT coalesce("
+                    "NEW.series IS NOT NULL AND NEW.carried IS NOT NULL"
+                    " AND NEW.expires_at > OLD.expires_at, false)"
+                ),
+            ),
+            pgtrigger.Protect(
+                name="grant_carries_no_more_than_before",
+                operation=pgtrigger.Update,
+                condition=pgtrigger.Condition(
+                    "OLD.carried IS NOT NULL AND NOT coalesce(NEW.carried <= OLD.carried, false)"
+                ),
             ),
             pgtrigger.Protect(
                 name="grant_voided_once",

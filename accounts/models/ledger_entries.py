@@ -1,6 +1,7 @@
 """Ledger entries: every change of a balance, signed, chained and never changed again."""
 
 import pgtrigger
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.db.models import Q
 
@@ -73,6 +74,8 @@ class LedgerEntry(models.Model):
 
     class Meta:
         ordering = ["account", "account_version"]
+        # Entries arrive in the order of time, so a few kilobytes find the recent ones.
+        indexes = [BrinIndex(fields=["at"], name="entry_by_time")]
         constraints = [
             models.UniqueConstraint(
                 fields=["organization", "reference", "account", "grant"],

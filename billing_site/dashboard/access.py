@@ -13,13 +13,20 @@ from typing import Concatenate
 
 from django.contrib.auth.views import redirect_to_login
 from django.db.models import Exists, OuterRef, Q
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http import Http404, HttpRequest, HttpResponseBase
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
 from accounts import tenancy
-from accounts.models import Customer, Membership, Organization, PortalMembership, User
+from accounts.models import (
+    EDITING_ROLES,
+    Customer,
+    Membership,
+    Organization,
+    PortalMembership,
+    User,
+)
 
 
 class PageRequest(HttpRequest):
@@ -39,7 +46,7 @@ class Destination:
 
 
 def sign_in_required[**P](
-    view: Callable[Concatenate[PageRequest, P], HttpResponse],
+    view: Callable[Concatenate[PageRequest, P], HttpResponseBase],
 ) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
     """Send people who are not signed in to the login page, also from a fragment that polls."""
 
@@ -68,6 +75,14 @@ def find_organization(user: User, *, slug: str) -> Organization:
     return organization
 
 
+def may_act(user: User, organization: Organization) -> bool:
+    """Whether `user` decides things there, and does not only look."""
+    if user.is_superuser:
+        return True
+    memberships = Membership.objects.for_organization(organization)
+    return memberships.filter(user=user, role__in=EDITING_ROLES).exists()
+
+
 def find_customer(user: User, *, customer_id: uuid.UUID) -> tuple[Customer, bool]:
     """Return the customer, and whether `user` looks from the seller's side; else raise Http404."""
     is_member = Exists(Membership.objects.filter(organization=OuterRef("organization"), user=user))
@@ -83,6 +98,18 @@ def find_customer(user: User, *, customer_id: uuid.UUID) -> tuple[Customer, bool
     if customer is None:
         raise Http404
     return customer, user.is_superuser or customer.is_member
+
+
+def may_change(user: User, customer: Customer, *, is_operator: bool) -> bool:
+    """Whether `user`, who may see the customer's page, may set limits and stop usage there.
+
+    The customer's own people may; from the seller's side those who may edit, not analysts.
+    """
+    if user.is_superuser or not is_operator:
+        return True
+    return Membership.objects.filter(
+        organization=customer.organization_id, user=user, role__in=EDITING_ROLES
+    ).exists()
 
 
 def destinations(user: User) -> list[Destination]:

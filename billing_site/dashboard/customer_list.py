@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.core.paginator import Page, Paginator
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 
+from accounts import parked_customers
 from accounts.models import Customer, Organization
 from billing_site.dashboard import balances
 from metering import usage_reports
@@ -38,6 +39,7 @@ class CustomerLine:
     customer: Customer
     accounts: Sequence[AccountLine]
     last_event_at: dt.datetime | None
+    is_parked: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +60,7 @@ def read(
     """
     customers = Customer.objects.for_organization(organization)
     found = customers.filter(_matches(search)).order_by("external_id")
-    page = Paginator(_with_last_event(found), CUSTOMERS_PER_PAGE).get_page(page_number)
+    page = Paginator(_with_state(found), CUSTOMERS_PER_PAGE).get_page(page_number)
     return CustomerList(
         page=page,
         lines=_lines(organization, list(page.object_list), at=at),
@@ -75,13 +77,16 @@ def _matches(search: str) -> Q:
     return matches
 
 
-def _with_last_event(customers: QuerySet[Customer]) -> QuerySet[Customer]:
+def _with_state(customers: QuerySet[Customer]) -> QuerySet[Customer]:
     newest = (
-        Event.objects.filter(organization=OuterRef("organization"), customer=OuterRef("pk"))
+        Event.objects.standing()
+        .filter(organization=OuterRef("organization"), customer=OuterRef("pk"))
         .order_by("-occurred_at")
         .values("occurred_at")[:1]
     )
-    return customers.annotate(last_event_at=Subquery(newest))
+    return customers.annotate(
+        last_event_at=Subquery(newest), is_parked=parked_customers.customer_is_parked("pk")
+    )
 
 
 def _lines(
@@ -103,6 +108,7 @@ def _lines(
                 for balance in _worth_listing(accounts[customer.id])
             ],
             last_event_at=customer.last_event_at,  # type: ignore[attr-defined]
+            is_parked=customer.is_parked,  # type: ignore[attr-defined]
         )
         for customer in customers
     ]

@@ -11,9 +11,10 @@ from django.db.models import Count, Max, Q, QuerySet, Subquery
 
 from accounts.models import CreditAccount, Customer
 from accounts.money import ZERO
-from billing_site.dashboard import balances, charts
+from billing_site.dashboard import balances, charts, customer_tabs
 from invoicing.models import Invoice, InvoiceState
-from metering import usage_reports
+from metering import caps, event_lists, usage_reports
+from metering.models import SpendCap
 from pricing.models import PlanVersion, ShortfallPolicy, Subscription
 
 CHART_DAYS = 30
@@ -42,8 +43,9 @@ class CustomerPage:
     """Everything on the page that may change while somebody looks at it."""
 
     accounts: Sequence[AccountPanel]
-    events: Sequence[usage_reports.EventLine]
+    events: Sequence[event_lists.EventLine]
     invoices: Sequence[Invoice]
+    limits: Sequence[caps.CapState]
     plan_version: PlanVersion | None
     read_at: dt.datetime
 
@@ -53,7 +55,7 @@ def read(customer: Customer, *, at: dt.datetime) -> CustomerPage:
     accounts = balances.read_accounts(
         organization_id=customer.organization_id, customer_ids=[customer.id], at=at
     )[customer.id]
-    plan_version = _plan_version(customer)
+    plan_version = customer_tabs.plan_version(customer)
     days = usage_reports.spend_by_day(customer, at=at, days=CHART_DAYS)
     periods = usage_reports.spend_in_open_periods(
         organization_id=customer.organization_id, customer_ids=[customer.id]
@@ -68,8 +70,9 @@ def read(customer: Customer, *, at: dt.datetime) -> CustomerPage:
             )
             for balance in accounts
         ],
-        events=usage_reports.recent_events(customer, limit=EVENTS_SHOWN),
+        events=event_lists.recent_events(customer, limit=EVENTS_SHOWN),
         invoices=_invoices(customer),
+        limits=caps.states(customer=customer, at=at),
         plan_version=plan_version,
         read_at=at,
     )
@@ -78,7 +81,7 @@ def read(customer: Customer, *, at: dt.datetime) -> CustomerPage:
 def version(customer: Customer, *, at: dt.datetime) -> str:
     """Return a short text that changes whenever `read` would show something else.
 
-    It costs four small queries, so that a page that polls is nearly free while nothing happens.
+    It costs five small queries, so that a page that polls is nearly free while nothing happens.
     """
     plan_version = _live_subscriptions(customer).values("plan_version")[:1]
     accounts = (
@@ -93,12 +96,22 @@ def version(customer: Customer, *, at: dt.datetime) -> str:
         .filter(customer=customer)
         .aggregate(count=Count("id"), finalized_at=Max("finalized_at"))
     )
-    today = at.astimezone(ZoneInfo(customer.time_zone)).date()
+    limits = (
+        SpendCap.objects.for_organization(customer.organization_id)
+        .filter(customer=customer, is_active=True)
+        .order_by("id")
+        .values_list("id", "limit", "name")
+    )
+    local = at.astimezone(ZoneInfo(customer.time_zone))
+    # Counts by the hour begin again with it.
+    now = local.replace(minute=0, second=0, microsecond=0) if limits else local.date()
     state = (
         list(accounts),
         usage_reports.activity(customer),
         sorted(invoices.items()),
-        today,
+        list(limits),
+        customer.usage_stopped_at,
+        now,
     )
     return hashlib.blake2b(repr(state).encode(), digest_size=12).hexdigest()
 
@@ -140,11 +153,6 @@ def _invoices(customer: Customer) -> list[Invoice]:
         .select_related("asset", "period")
         .order_by("-finalized_at")[:INVOICES_SHOWN]
     )
-
-
-def _plan_version(customer: Customer) -> PlanVersion | None:
-    subscription = _live_subscriptions(customer).select_related("plan_version__plan").first()
-    return subscription.plan_version if subscription else None
 
 
 def _live_subscriptions(customer: Customer) -> QuerySet[Subscription]:

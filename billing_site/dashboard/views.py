@@ -12,7 +12,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from django.views.decorators.vary import vary_on_headers
 
-from accounts import tenancy
+from accounts import parked_customers, tenancy
+from accounts.models import Customer, Parking
 from billing_site.dashboard import access, customer_list, customer_page
 from billing_site.dashboard.access import PageRequest, sign_in_required
 
@@ -63,13 +64,19 @@ def customer(request: PageRequest, customer_id: uuid.UUID) -> HttpResponse:
     found, is_operator = access.find_customer(request.user, customer_id=customer_id)
     now = timezone.now()
     with tenancy.transaction_for(found.organization_id):
+        parking = _parking(found) if is_operator else None
         version = customer_page.version(found, at=now)
+        if parking is not None:
+            version = f"{version}-{parking.id}"
         if request.htmx and request.htmx.ptag == version:
             return HttpResponseNotModified()
         context = {
             "customer": found,
             "organization": found.organization,
             "is_operator": is_operator,
+            "parking": parking,
+            "tab": "overview",
+            "may_change": access.may_change(request.user, found, is_operator=is_operator),
             "version": version,
             "page": customer_page.read(found, at=now),
         }
@@ -77,6 +84,10 @@ def customer(request: PageRequest, customer_id: uuid.UUID) -> HttpResponse:
     response = render(request, f"dashboard/customer.html{fragment}", context)
     response["HX-PTag"] = version
     return response
+
+
+def _parking(customer: Customer) -> Parking | None:
+    return parked_customers.current(customer.organization_id).filter(customer=customer).first()
 
 
 @never_cache

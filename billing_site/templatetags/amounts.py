@@ -23,6 +23,13 @@ def exact(amount: Decimal, scale: int) -> SafeString:
 
 
 @register.filter
+def signed(amount: Decimal, scale: int) -> SafeString:
+    """Show every digit of a change, with its sign also when it adds."""
+    shown = exact(amount, scale)
+    return format_html('<span class="gain">+{}</span>', shown) if amount > 0 else shown
+
+
+@register.filter
 def rounded(amount: Decimal, scale: int) -> SafeString:
     """Show `amount` to the asset's minor unit, for tables in which many are compared.
 

@@ -122,7 +122,7 @@ class Invoice(TenantModel):
 
 
 class InvoiceLine(TenantModel):
-    """One line: usage at one price, what credit already paid of it, and the rest that is due."""
+    """One line: usage at one price, what credit paid of it, what nobody pays, and what is due."""
 
     invoice = models.ForeignKey(Invoice, on_delete=models.CASCADE, related_name="lines")
     position = models.PositiveIntegerField()
@@ -131,6 +131,9 @@ class InvoiceLine(TenantModel):
     quantity = AmountField()
     usage_amount = AmountField(help_text="What the usage cost, in full precision.")
     credits_applied = AmountField(help_text="What prepaid credit paid of it, in full precision.")
+    uncollected = AmountField(
+        default=0, help_text="What of it neither credit paid nor anybody is asked for."
+    )
     amount = AmountField(help_text="What is due, rounded once to the minor unit.")
 
     class Meta:
@@ -143,6 +146,7 @@ class InvoiceLine(TenantModel):
                 "quantity",
                 "usage_amount",
                 "credits_applied",
+                "uncollected",
                 "amount",
                 name="line_amounts_are_numbers",
             ),

@@ -1,5 +1,5 @@
 """Admin pages of usage: what was used and kept, what it earned, and what it would have cost."""
 
-from metering.admin import backtests, margins, usage
+from metering.admin import authorizations, backtests, caps, margins, usage
 
-__all__ = ["backtests", "margins", "usage"]
+__all__ = ["authorizations", "backtests", "caps", "margins", "usage"]

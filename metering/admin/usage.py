@@ -2,14 +2,19 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.options import ActionLocation
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path
+from django.utils import timezone
 
 from accounts import money
 from accounts.tenant_admin import ReadOnlyAdmin, TenantModelAdmin
+from metering import dead_letters, tasks
 from metering.admin import margins
 from metering.models import AlertFiring, BillingPeriod, DeadLetter, SpendAlert
+from metering.outcomes import Status
 
 
 @admin.register(SpendAlert)
@@ -77,9 +82,36 @@ class BillingPeriodAdmin(ReadOnlyAdmin):
         return margins.page(request, self.admin_site.each_context(request))
 
 
+@admin.action(
+    description="Record once more",
+    description_plural="Record selected events once more",
+    permissions=["replay"],
+    location=[ActionLocation.CHANGE_LIST, ActionLocation.CHANGE_FORM],
+)
+def replay(
+    model_admin: "DeadLetterAdmin", request: HttpRequest, queryset: QuerySet[DeadLetter]
+) -> None:
+    """Record the chosen events, now that the plan or the customer is right."""
+    for letter in queryset.order_by("received_at")[: dead_letters.AT_ONCE_MAX]:
+        replayed = dead_letters.replay(
+            organization_id=letter.organization_id, letter_id=letter.id, at=timezone.now()
+        )
+        if replayed.firings:
+            tasks.wake_delivery()
+        [outcome] = replayed.outcomes
+        if outcome.status in (Status.RECORDED, Status.REPLAYED):
+            model_admin.log_change(request, letter, "resolved at")
+            model_admin.message_user(request, f"{letter.external_id} is recorded.")
+        else:
+            text = f"{letter.external_id}: {outcome.detail}"
+            model_admin.message_user(request, text, level=messages.WARNING)
+
+
 @admin.register(DeadLetter)
 class DeadLetterAdmin(ReadOnlyAdmin):
     """Events that could not be priced, with the reason."""
+
+    actions = [replay]
 
     fields = [
         "external_id",
@@ -88,6 +120,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
         "customer_external_id",
         "occurred_at",
         "received_at",
+        "is_backfill",
         "properties",
         "reason",
         "detail",
@@ -104,3 +137,7 @@ class DeadLetterAdmin(ReadOnlyAdmin):
     list_filter = ["reason"]
     search_fields = ["external_id", "customer_external_id"]
     show_full_result_count = False
+
+    def has_replay_permission(self, request: HttpRequest) -> bool:
+        """Owners, admins and platform staff may have an event recorded."""
+        return self._may_edit(request)

@@ -1,4 +1,4 @@
-"""The API of spend alerts and dead letters."""
+"""The API of spend alerts."""
 
 from django.db import IntegrityError, transaction
 from drf_spectacular.utils import OpenApiResponse, extend_schema
@@ -11,8 +11,8 @@ from accounts.api import asset_or_422, customer_or_404
 from accounts.authentication import HasScope, organization_of
 from accounts.models import Scope
 from accounts.problems import Problem
-from metering.api.serializers import AlertCreation, AlertSerializer, DeadLetterSerializer
-from metering.models import DeadLetter, SpendAlert
+from metering.api.serializers import AlertCreation, AlertSerializer
+from metering.models import SpendAlert
 
 
 @extend_schema(
@@ -51,18 +51,3 @@ def alert_list(request: Request, external_id: str) -> Response:
     except IntegrityError as error:
         raise Problem(409, "conflict", "An alert with this threshold exists.") from error
     return Response(AlertSerializer(alert).data, status=201)
-
-
-@extend_schema(
-    operation_id="dead_letters_list",
-    summary="List events that could not be priced",
-    responses=DeadLetterSerializer(many=True),
-)
-@pagination.documented
-@api_view(["GET", "HEAD"])
-@permission_classes([HasScope.of(GET=Scope.READ)])
-def dead_letter_list(request: Request) -> Response:
-    """List unresolved dead letters, newest first."""
-    letters = DeadLetter.objects.for_organization(organization_of(request)).filter(resolved_at=None)
-    order = pagination.Order("received_at", "id")
-    return pagination.page(request, letters, DeadLetterSerializer, order=order)

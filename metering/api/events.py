@@ -20,23 +20,23 @@ from rest_framework.response import Response
 from accounts import pagination
 from accounts.api import customer_or_404
 from accounts.authentication import HasScope, organization_of
-from accounts.models import ApiKey, LedgerEntry, Organization, Scope
+from accounts.models import ApiKey, Organization, Scope
 from accounts.parsers import ExactJSONParser
 from accounts.problems import CONTENT_TYPE, Problem, body
 from accounts.renderers import ExactJSONRenderer
-from metering import event_drafts, ingestion, tasks
+from metering import event_drafts, explanations, ingestion, tasks
 from metering.api import cloud_events
 from metering.api.cloud_events import CloudEvents
+from metering.api.explanations import EventDetailSerializer
 from metering.api.serializers import (
     BatchOutcomeSerializer,
     EventBatchSchema,
-    EventDetailSerializer,
     EventDraftSchema,
     EventSerializer,
     OutcomeSerializer,
     charges_as_answered,
 )
-from metering.models import Event, RatedEvent
+from metering.models import Event
 from metering.outcomes import Outcome, Status
 
 CODES = {
@@ -82,7 +82,11 @@ type ParseEvent = Callable[..., event_drafts.EventDraft | event_drafts.InvalidDr
     methods=["GET"],
     operation_id="events_list",
     summary="List a customer's events, newest first",
-    parameters=[OpenApiParameter("customer", str, required=True)],
+    parameters=[
+        OpenApiParameter("customer", str, required=True),
+        OpenApiParameter("voided", bool, description="Only events that were voided, or were not."),
+        OpenApiParameter("backfill", bool, description="Only backfilled events, or no such."),
+    ],
     responses=EventSerializer(many=True),
 )
 @pagination.documented
@@ -104,6 +108,11 @@ def events(request: Request) -> Response:
 
 def _record_one(organization: Organization, raw: object) -> Response:
     [outcome] = _record(organization, [raw], event_drafts.parse)
+    return answer(outcome)
+
+
+def answer(outcome: Outcome) -> Response:
+    """Answer a request that was about one event: with what was recorded, or a problem."""
     return answer_one(outcome).as_response()
 
 
@@ -127,7 +136,7 @@ class Answer:
 
 
 def answer_one(outcome: Outcome) -> Answer:
-    """Answer a request of one event."""
+    """Say how a request that was about one event is answered."""
     if outcome.status not in ACCEPTED:
         return Answer(
             status=CODES[outcome.status], payload=_problem_of(outcome), content_type=CONTENT_TYPE
@@ -138,8 +147,8 @@ def answer_one(outcome: Outcome) -> Answer:
 
 
 def answer_batch(outcomes: Sequence[Outcome]) -> Answer:
-    """Answer a batch: each event has its own outcome, and the request as a whole succeeds."""
-    return Answer(status=200, payload=_results(outcomes))
+    """Say how a batch is answered: as a success, in which each event has its own outcome."""
+    return Answer(status=200, payload=batch_results(outcomes))
 
 
 def _replay_headers(outcome: Outcome) -> dict[str, str]:
@@ -179,7 +188,8 @@ def _checked_batch(raws: object, *, least: int) -> list[Any]:
     return raws
 
 
-def _results(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+def batch_results(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Return the answers to several events, in their order, and how many came out how."""
     counts = Counter(str(outcome.status) for outcome in outcomes)
     return {"results": [_rendered(outcome) for outcome in outcomes], "counts": counts}
 
@@ -199,7 +209,7 @@ def _record_cloud_events(organization: Organization, sent: CloudEvents) -> Respo
     codes = {CODES[outcome.status] for outcome in refused}
     detail = f"{len(refused)} of {len(outcomes)} events were refused, the others are recorded."
     raise Problem(
-        codes.pop() if len(codes) == 1 else 422, "partly_refused", detail, **_results(outcomes)
+        codes.pop() if len(codes) == 1 else 422, "partly_refused", detail, **batch_results(outcomes)
     )
 
 
@@ -242,8 +252,25 @@ def _list_events(request: Request) -> Response:
         )
     customer = customer_or_404(request, external_id)
     stored = Event.objects.filter(organization=organization_of(request), customer=customer)
+    voided, backfill = _flag(request, "voided"), _flag(request, "backfill")
+    if voided is not None:
+        stored = stored.voided() if voided else stored.standing()
+    if backfill is not None:
+        stored = stored.filter(is_backfill=backfill)
     order = pagination.Order("occurred_at", "key")
-    return pagination.page(request, stored.select_related("customer"), EventSerializer, order=order)
+    rows = stored.with_voids().select_related("customer")
+    return pagination.page(request, rows, EventSerializer, order=order)
+
+
+def _flag(request: Request, name: str) -> bool | None:
+    """Return a query parameter that is true or false. Raises Problem."""
+    text = request.query_params.get(name)
+    if text is None:
+        return None
+    if text not in ("true", "false"):
+        errors = [(name, "must be true or false")]
+        raise Problem(422, "invalid", "The list cannot be filtered so.", errors=errors)
+    return text == "true"
 
 
 @extend_schema(
@@ -256,21 +283,16 @@ def _list_events(request: Request) -> Response:
 @permission_classes([HasScope.of(GET=Scope.READ)])
 def event_detail(request: Request, external_id: str) -> Response:
     """Explain one event: what it cost at which price, and which grants paid."""
-    organization = organization_of(request)
     source = request.query_params.get("source", "")
     key = event_drafts.event_key(source=source, external_id=external_id)
-    stored = Event.objects.filter(organization=organization, key=key)
-    event = stored.select_related("customer", "cost_asset").first()
-    if event is None:
-        raise Problem(404, "not_found", "There is no event with this id.")
-    rated = RatedEvent.objects.filter(organization=organization, event_key=key)
-    entries = LedgerEntry.objects.filter(organization=organization, reference=key)
+    try:
+        explanation = explanations.explain_event(
+            organization_id=organization_of(request).id, key=key
+        )
+    except explanations.UnknownEvent as error:
+        raise Problem(404, "not_found", "There is no event with this id.") from error
+    shows_cost = isinstance(request.auth, ApiKey) and request.auth.allows(Scope.ADMIN)
     shown = EventDetailSerializer(
-        event,
-        context={
-            "rated": rated.select_related("price__plan_version__plan", "price__asset"),
-            "ledger": entries.select_related("account__asset").order_by("account_version"),
-            "shows_cost": isinstance(request.auth, ApiKey) and request.auth.allows(Scope.ADMIN),
-        },
+        explanation.event, context={"explanation": explanation, "shows_cost": shows_cost}
     )
     return Response(shown.data)

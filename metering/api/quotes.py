@@ -24,8 +24,7 @@ from metering.api.serializers import (
     StepSerializer,
     charges_as_answered,
 )
-from metering.quoting import Line, Quote, QuotedEvent, QuoteStatus
-from pricing.rating import write_steps
+from metering.quoting import Quote, QuotedEvent, QuoteStatus
 
 _UNPROCESSABLE = 422
 
@@ -40,7 +39,7 @@ class QuestionSchema(EventDraftSchema):
 
 
 @extend_schema_field(QuestionSchema)
-class _AsSent(serializers.Field[Any, Any, Any, Any]):
+class AsSent(serializers.Field[Any, Any, Any, Any]):
     """Whatever was sent; each event is checked, and answered, on its own."""
 
     def to_internal_value(self, data: Any) -> Any:
@@ -52,9 +51,9 @@ class QuoteRequest(StrictSerializer):
     """One event, or several in the order in which they would come."""
 
     customer = TextField(max_length=200, help_text="The customer's external id.")
-    event = _AsSent(required=False, allow_null=True)
+    event = AsSent(required=False, allow_null=True)
     events = serializers.ListField(
-        child=_AsSent(allow_null=True),
+        child=AsSent(allow_null=True),
         required=False,
         min_length=1,
         max_length=settings.EVENTS_PER_QUOTE_MAX,
@@ -190,7 +189,7 @@ def _event(event: QuotedEvent, names: Mapping[Any, str]) -> dict[str, Any]:
         "id": event.external_id or None,
         "status": event.status,
         "charges": charges_as_answered(event.charges),
-        "prices": [_price(line) for line in event.lines],
+        "prices": [line.to_wire() for line in event.lines],
         "draws": [
             {
                 "grant": draw.grant_id,
@@ -209,19 +208,3 @@ def _event(event: QuotedEvent, names: Mapping[Any, str]) -> dict[str, Any]:
         return rendered
     errors = [{"field": field, "reason": reason} for field, reason in event.errors]
     return rendered | {"reason": event.reason, "detail": event.detail, "errors": errors}
-
-
-def _price(line: Line) -> dict[str, Any]:
-    return {
-        "price": line.price_id,
-        "meter": line.meter,
-        "asset": line.asset,
-        "cell": line.cell,
-        "settles": "on_event" if line.settles_on_event else "at_close",
-        "quantity": money.to_wire(line.quantity),
-        "billable": money.to_wire(line.billable),
-        "metered": money.to_wire(line.metered),
-        "amount": money.to_wire(line.amount),
-        "overage": money.to_wire(line.overage),
-        "steps": write_steps(line.steps),
-    }

@@ -9,13 +9,10 @@ from rest_framework import serializers
 
 from accounts.money import to_wire
 from accounts.serializers import AmountField, StrictSerializer, TextField
-from metering import explanations
 from metering.models import (
-    AlertFiring,
     CapOwner,
     DeadLetter,
     Event,
-    RatedEvent,
     SpendAlert,
     SpendCap,
 )
@@ -35,6 +32,15 @@ class EventDraftSchema(serializers.Serializer[Any]):
     timestamp = serializers.DateTimeField(required=False, help_text="Default: time of receipt.")
     properties = serializers.DictField(required=False)
     source = serializers.CharField(max_length=200, required=False)  # type: ignore[assignment]
+    backfill = serializers.BooleanField(
+        required=False,
+        help_text="True for old usage that is reported late on purpose, with its timestamp. It is "
+        "charged in the open period like any late event, and shown as a backfill; caps of an hour, "
+        "a day or a month that began after it do not count it.",
+    )
+    authorization = serializers.UUIDField(
+        required=False, help_text="Captures the event from what this authorization holds."
+    )
 
 
 class EventBatchSchema(serializers.Serializer[Any]):
@@ -51,6 +57,11 @@ class ChargeSerializer(serializers.Serializer[Any]):
     overage = AmountField(help_text="The part no credit paid; it will be invoiced.")
     balance = AmountField()
     available = AmountField()
+    uncollected = AmountField(
+        required=False,
+        help_text="The part that nobody pays: of work that was captured from an authorization and "
+        "came to more than the customer had. Only there when it is not 0.",
+    )
 
 
 def charges_as_answered(charges: Sequence[dict[str, str]]) -> list[dict[str, str]]:
@@ -58,8 +69,8 @@ def charges_as_answered(charges: Sequence[dict[str, str]]) -> list[dict[str, str
 
     So an answer read back is the first answer, byte for byte.
     """
-    fields = ("asset", "amount", "overage", "balance", "available")
-    return [{name: charge[name] for name in fields} for charge in charges]
+    fields = ("asset", "amount", "overage", "balance", "available", "uncollected")
+    return [{name: charge[name] for name in fields if name in charge} for charge in charges]
 
 
 class RefusalReasonSerializer(serializers.Serializer[Any]):
@@ -71,6 +82,7 @@ class RefusalReasonSerializer(serializers.Serializer[Any]):
     limit = serializers.CharField(required=False)
     needed = AmountField(required=False)
     available = AmountField(required=False)
+    field = serializers.CharField(required=False, help_text="Which of several events it is about.")
 
 
 class OutcomeSerializer(serializers.Serializer[Any]):
@@ -86,6 +98,7 @@ class OutcomeSerializer(serializers.Serializer[Any]):
     overage = AmountField(required=False)
     balance = AmountField(required=False)
     available = AmountField(required=False)
+    uncollected = AmountField(required=False)
     charges = ChargeSerializer(many=True, required=False)
     reason = serializers.CharField(required=False)
     detail = serializers.CharField(required=False)
@@ -113,14 +126,18 @@ class EventSerializer(serializers.ModelSerializer[Event]):
     customer = serializers.CharField(source="customer.external_id")
     timestamp = serializers.DateTimeField(source="occurred_at")
     late = serializers.BooleanField(source="is_late")
+    backfill = serializers.BooleanField(source="is_backfill")
+    voided_at = serializers.DateTimeField(
+        allow_null=True, read_only=True, help_text="When it was taken back; null while it stands."
+    )
     properties = serializers.SerializerMethodField()
     charges = serializers.SerializerMethodField()
 
     class Meta:
         model = Event
         fields = [
-            "id", "source", "type", "customer", "timestamp", "received_at", "late", "properties",
-            "charges",
+            "id", "source", "type", "customer", "timestamp", "received_at", "late",
+            "backfill", "authorization", "voided_at", "properties", "charges",
         ]  # fmt: skip
 
     def get_properties(self, event: Event) -> dict[str, Any]:
@@ -133,18 +150,6 @@ class EventSerializer(serializers.ModelSerializer[Event]):
         return charges_as_answered(event.charges)
 
 
-class LedgerLineSerializer(serializers.Serializer[Any]):
-    """One entry an event made in a ledger."""
-
-    asset = serializers.CharField(source="account.asset.code")
-    account_version = serializers.IntegerField()
-    kind = serializers.CharField()
-    amount = AmountField()
-    balance_after = AmountField()
-    grant = serializers.UUIDField(source="grant_id", allow_null=True)
-    at = serializers.DateTimeField()
-
-
 class StepSerializer(serializers.Serializer[Any]):
     """A line of a working: so many units at a rate, plus a flat amount."""
 
@@ -155,79 +160,20 @@ class StepSerializer(serializers.Serializer[Any]):
     amount = AmountField()
 
 
-class RatedSerializer(serializers.Serializer[Any]):
-    """What one price made of an event, with the working."""
-
-    price = serializers.UUIDField(source="price_id")
-    plan_version = serializers.CharField(source="price.plan_version")
-    asset = serializers.CharField(source="price.asset.code")
-    quantity = AmountField()
-    amount = AmountField()
-    overage = AmountField()
-    working = serializers.DictField(help_text="Where the period stood before the event.")
-    steps = serializers.SerializerMethodField(help_text="The amount, tier by tier.")
-
-    @extend_schema_field(StepSerializer(many=True))
-    def get_steps(self, rated: RatedEvent) -> list[dict[str, str]]:
-        """Return how the amount came about."""
-        return explanations.explain(rated)
-
-
-class EventCostSerializer(serializers.Serializer[Any]):
-    """What vendors took for an event, by the code of the meter."""
-
-    asset = serializers.CharField(source="cost_asset.code")
-    amount = AmountField(source="cost_amount")
-    parts = serializers.DictField(source="cost_parts", child=serializers.CharField())
-
-
-class EventDetailSerializer(EventSerializer):
-    """A stored event, explained: prices, working, grants drawn.
-
-    Its cost is for the organization's own eyes: other keys than those with the scope `admin` end up
-    in programs that show customers what they used.
-    """
-
-    rated = serializers.SerializerMethodField()
-    ledger = serializers.SerializerMethodField()
-    cost = serializers.SerializerMethodField(
-        help_text="Null when it is not known, and for keys without the scope admin."
-    )
-
-    class Meta(EventSerializer.Meta):
-        fields = [*EventSerializer.Meta.fields, "rated", "ledger", "cost"]
-
-    @extend_schema_field(EventCostSerializer(allow_null=True))
-    def get_cost(self, event: Event) -> Any:
-        """Return what vendors took for it; the view says in the context whether to."""
-        if event.cost_asset_id is None or not self.context["shows_cost"]:
-            return None
-        return EventCostSerializer(event).data
-
-    @extend_schema_field(RatedSerializer(many=True))
-    def get_rated(self, event: Event) -> Any:
-        """Return what each price made of it; the view passes the rows in the context."""
-        return RatedSerializer(self.context["rated"], many=True).data
-
-    @extend_schema_field(LedgerLineSerializer(many=True))
-    def get_ledger(self, event: Event) -> Any:
-        """Return the ledger entries it made."""
-        return LedgerLineSerializer(self.context["ledger"], many=True).data
-
-
 class DeadLetterSerializer(serializers.ModelSerializer[DeadLetter]):
     """An event that could not be priced."""
 
     event = serializers.CharField(source="external_id")
     customer = serializers.CharField(source="customer_external_id")
     timestamp = serializers.DateTimeField(source="occurred_at")
+    backfill = serializers.BooleanField(source="is_backfill")
     properties = serializers.SerializerMethodField()
 
     class Meta:
         model = DeadLetter
         fields = [
-            "id", "event", "source", "type", "customer", "timestamp", "properties", "reason",
-            "detail", "received_at", "resolved_at",
+            "id", "event", "source", "type", "customer", "timestamp", "backfill", "properties",
+            "reason", "detail", "received_at", "resolved_at",
         ]  # fmt: skip
 
     def get_properties(self, letter: DeadLetter) -> dict[str, Any]:
@@ -251,16 +197,6 @@ class AlertCreation(StrictSerializer):
 
     asset = TextField(max_length=32)
     threshold = AmountField()
-
-
-class FiringSerializer(serializers.ModelSerializer[AlertFiring]):
-    """One crossing."""
-
-    balance = AmountField()
-
-    class Meta:
-        model = AlertFiring
-        fields = ["id", "alert", "epoch", "balance", "fired_at", "delivered_at"]
 
 
 class CapCreation(StrictSerializer):

@@ -89,20 +89,20 @@ class BillingPeriod(TenantModel):
         return f"{self.starts_at:%Y-%m-%d} to {self.ends_at:%Y-%m-%d}"
 
 
-def _totals_stay_open(operation: pgtrigger.Operation, *, name: str) -> pgtrigger.Trigger:
-    """Refuse totals of a closed period, or of another tenant's period or price."""
+def _totals_stay_open(operation: pgtrigger.Operation, *, name: str, over: str) -> pgtrigger.Trigger:
+    """Refuse totals of a period that is `over`, or of another tenant's period or price."""
     return pgtrigger.Trigger(
         name=name,
         level=pgtrigger.Statement,
         when=pgtrigger.After,
         operation=operation,
         referencing=pgtrigger.Referencing(new="changed"),
-        func="""
+        func=f"""
         IF EXISTS (
             SELECT FROM changed
             LEFT JOIN metering_billingperiod period ON period.id = changed.period_id
             LEFT JOIN pricing_price price ON price.id = changed.price_id
-            WHERE period.closed_at IS NOT NULL
+            WHERE period.{over} IS NOT NULL
                 OR period.organization_id IS DISTINCT FROM changed.organization_id
                 OR price.organization_id IS DISTINCT FROM changed.organization_id
         ) THEN
@@ -110,7 +110,7 @@ def _totals_stay_open(operation: pgtrigger.Operation, *, name: str) -> pgtrigger
                 USING ERRCODE = 'integrity_constraint_violation';
         END IF;
         RETURN NULL;
-        """,
+        """,  # noqa: S608
     )
 
 
@@ -135,6 +135,7 @@ class UsageTotal(TenantModel):
     )
     amount = AmountField(default=0, help_text="What its events were charged.")
     overage = AmountField(default=0, help_text="The part of the amount no credit has paid.")
+    uncollected = AmountField(default=0, help_text="The part of the amount that nobody pays.")
     events = models.BigIntegerField(default=0)
     latest_at = models.DateTimeField(
         null=True, blank=True, help_text="When the newest of its events occurred."
@@ -152,13 +153,19 @@ class UsageTotal(TenantModel):
                 "metered_amount",
                 "amount",
                 "overage",
+                "uncollected",
                 name="total_amounts_are_numbers",
             ),
         ]
         triggers = [
             *guards.never_deleted("usage total"),
-            _totals_stay_open(pgtrigger.Insert, name="usage_total_of_an_open_period"),
-            _totals_stay_open(pgtrigger.Update, name="usage_total_moves_while_open"),
+            _totals_stay_open(
+                pgtrigger.Insert, name="usage_total_of_an_open_period", over="closed_at"
+            ),
+            # An event may be voided between the close and the invoice, which then leaves it out.
+            _totals_stay_open(
+                pgtrigger.Update, name="usage_total_moves_until_invoiced", over="invoiced_at"
+            ),
             pgtrigger.Protect(
                 name="usage_total_keeps_its_place",
                 operation=pgtrigger.Update,

@@ -88,7 +88,7 @@ class SpendCap(TenantModel):
 
 
 class CapCounter(models.Model):
-    """What one value of a cap has used, and reserved, in one window. Written by set statements."""
+    """What one value of a cap has used in one window. Written by set statements."""
 
     pk = models.CompositePrimaryKey("organization", "cap", "bucket", "window_starts_at")
     organization = models.ForeignKey(
@@ -100,16 +100,10 @@ class CapCounter(models.Model):
     bucket = models.CharField(max_length=200, blank=True)
     window_starts_at = models.DateTimeField()
     used = AmountField(default=0)
-    held = AmountField(default=0)
 
     class Meta:
-        constraints = [
-            models.CheckConstraint(
-                condition=Q(held__gte=0), name="cap_counter_holds_no_less_than_nothing"
-            ),
-            guards.not_nan("used", "held", name="cap_counter_amounts_are_numbers"),
-        ]
+        constraints = [guards.not_nan("used", name="cap_counter_amounts_are_numbers")]
         triggers = guards.never_deleted("cap counter")
 
     def __str__(self) -> str:
-        return f"{self.used:f} used, {self.held:f} held"
+        return f"{self.used:f} used"

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from accounts.models import AmountField, Asset, Customer, Organization, TenantModel, guards
 from metering.models.billing_periods import BillingPeriod
+from metering.models.corrections import EventVoid
 from pricing.models import Price
 
 
@@ -17,6 +18,32 @@ class ExactDecoder(json.JSONDecoder):
 
     def __init__(self) -> None:
         super().__init__(parse_float=Decimal)
+
+
+class EventQuerySet(models.QuerySet["Event"]):
+    """Events, by what has become of them."""
+
+    def _voids(self) -> models.Exists:
+        return models.Exists(
+            EventVoid.objects.filter(
+                organization=models.OuterRef("organization"), event_key=models.OuterRef("key")
+            )
+        )
+
+    def with_voids(self) -> "EventQuerySet":
+        """Each with `voided_at`: when it was taken back, or None."""
+        voids = EventVoid.objects.filter(
+            organization=models.OuterRef("organization"), event_key=models.OuterRef("key")
+        )
+        return self.annotate(voided_at=models.Subquery(voids.values("voided_at")[:1]))
+
+    def standing(self) -> "EventQuerySet":
+        """Only events that were not voided."""
+        return self.filter(~self._voids())
+
+    def voided(self) -> "EventQuerySet":
+        """Only events that were taken back."""
+        return self.filter(self._voids())
 
 
 def _next_position() -> models.Func:
@@ -61,10 +88,18 @@ class Event(models.Model):
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField()
     is_late = models.BooleanField(default=False)
+    is_backfill = models.BooleanField(
+        default=False, help_text="Old usage, reported late on purpose."
+    )
     properties = models.JSONField(decoder=ExactDecoder)
     payload_hash = models.BinaryField(max_length=16)
     charges = models.JSONField(
-        help_text="What was answered: asset, amount, overage, balance, available."
+        help_text="What was answered: asset, amount, overage, balance, available; and what of it "
+        "is uncollected, if anything."
+    )
+    counted = models.JSONField(
+        default=list,
+        help_text="What it added to spend caps: cap, bucket, window_starts_at, amount.",
     )
     cost_amount = AmountField(  # type: ignore[misc]  # Null together with its asset.
         null=True, help_text="What vendors took for it; null when that was not known."
@@ -78,6 +113,14 @@ class Event(models.Model):
         db_index=False,
     )
     cost_parts = models.JSONField(null=True, help_text="The cost by the code of the meter.")
+    authorization = models.UUIDField(
+        null=True,
+        # The bare word means something to PostgreSQL.
+        db_column="authorization_id",
+        help_text="What the event was captured from, when it was.",
+    )
+
+    objects = EventQuerySet.as_manager()
 
     class Meta:
         ordering = ["-occurred_at"]
@@ -106,6 +149,11 @@ class Event(models.Model):
                 fields=["organization", "period"],
                 condition=models.Q(is_late=True),
                 name="event_late",
+            ),
+            models.Index(
+                fields=["organization", "authorization"],
+                condition=models.Q(authorization__isnull=False),
+                name="event_by_authorization",
             ),
         ]
         triggers = [
@@ -181,14 +229,23 @@ class RatedEvent(models.Model):
     quantity = AmountField()
     amount = AmountField()
     overage = AmountField(default=0, help_text="The part no credit paid, to be invoiced.")
+    uncollected = AmountField(
+        default=0, help_text="The part of work captured from an authorization that nobody pays."
+    )
     working = models.JSONField()
 
     class Meta:
         constraints = [
-            guards.not_nan("quantity", "amount", "overage", name="rated_amounts_are_numbers"),
+            guards.not_nan(
+                "quantity", "amount", "overage", "uncollected", name="rated_amounts_are_numbers"
+            ),
             models.CheckConstraint(
-                condition=models.Q(overage__gte=0, overage__lte=models.F("amount")),
-                name="overage_within_amount",
+                condition=models.Q(
+                    overage__gte=0,
+                    uncollected__gte=0,
+                    amount__gte=models.F("overage") + models.F("uncollected"),
+                ),
+                name="overage_and_uncollected_within_amount",
             ),
         ]
         triggers = [
@@ -237,6 +294,12 @@ class DeadLetter(TenantModel):
     occurred_at = models.DateTimeField()
     received_at = models.DateTimeField(default=timezone.now)
     properties = models.JSONField(decoder=ExactDecoder)
+    is_backfill = models.BooleanField(default=False)
+    payload_hash = models.BinaryField(
+        max_length=16,
+        null=True,
+        help_text="Of what the integrator sent; whoever mends the event keeps it.",
+    )
     reason = models.CharField(max_length=50)
     detail = models.CharField(max_length=500)
     resolved_at = models.DateTimeField(null=True, blank=True)

@@ -86,7 +86,23 @@ class DistinctValue(models.Model):
 
     class Meta:
         triggers = [
-            *guards.append_only("distinct value"),
+            pgtrigger.Protect(name="distinct_value_never_updated", operation=pgtrigger.Update),
+            guards.never_truncated("distinct value"),
+            pgtrigger.Trigger(
+                name="distinct_value_forgotten_until_invoiced",
+                operation=pgtrigger.Delete,
+                when=pgtrigger.Before,
+                func="""
+                IF EXISTS (
+                    SELECT FROM metering_billingperiod period
+                    WHERE period.id = OLD.period_id AND period.invoiced_at IS NOT NULL
+                ) THEN
+                    RAISE EXCEPTION 'what an invoiced period has counted is kept'
+                        USING ERRCODE = 'integrity_constraint_violation';
+                END IF;
+                RETURN OLD;
+                """,
+            ),
             pgtrigger.Trigger(
                 name="distinct_value_of_an_open_period",
                 level=pgtrigger.Statement,

@@ -6,7 +6,7 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import customers, pagination
+from accounts import customers, idempotency, pagination
 from accounts.api import customer_or_404
 from accounts.authentication import HasScope, organization_of
 from accounts.models import Customer, Scope
@@ -31,8 +31,10 @@ from pricing.api.serializers import EntitlementsSerializer
     responses={201: CustomerSerializer, 409: OpenApiResponse(description="It exists.")},
 )
 @pagination.documented
+@idempotency.documented
 @api_view(["GET", "HEAD", "POST"])
 @permission_classes([HasScope.of(GET=Scope.READ, POST=Scope.CUSTOMERS_WRITE)])
+@idempotency.idempotent
 def customer_list(request: Request) -> Response:
     """List the organization's customers, newest first, or take one on."""
     organization = organization_of(request)

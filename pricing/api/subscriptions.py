@@ -8,7 +8,7 @@ from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import pagination
+from accounts import idempotency, pagination
 from accounts.api import customer_or_404
 from accounts.authentication import HasScope, organization_of
 from accounts.models import Scope
@@ -36,8 +36,10 @@ from pricing.models import Coupon, Subscription
     },
 )
 @pagination.documented
+@idempotency.documented
 @api_view(["GET", "HEAD", "POST"])
 @permission_classes([HasScope.of(GET=Scope.READ, POST=Scope.CUSTOMERS_WRITE)])
+@idempotency.idempotent
 def subscription_list(request: Request) -> Response:
     """List subscriptions, or put a customer on a plan's newest version in effect."""
     organization = organization_of(request)

@@ -44,10 +44,22 @@ class Subscription(TenantModel):
         null=True, blank=True, help_text="No base fee is charged for the days before."
     )
     ended_at = models.DateTimeField(null=True, blank=True)
+    included_until = models.DateTimeField(
+        null=True,
+        editable=False,
+        help_text="Included credits that come before are granted; empty when none come.",
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
 
     class Meta:
         ordering = ["-starts_at"]
+        indexes = [
+            models.Index(
+                fields=["included_until"],
+                condition=Q(included_until__isnull=False),
+                name="included_credit_due",
+            ),
+        ]
         constraints = [
             models.UniqueConstraint(
                 fields=["organization", "customer"],

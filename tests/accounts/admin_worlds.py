@@ -14,6 +14,7 @@ from tests.factories import (
     AlertFiringFactory,
     ApiKeyFactory,
     AssetFactory,
+    AuthorizationFactory,
     BacktestRunFactory,
     BillingPeriodFactory,
     CostRateFactory,
@@ -35,6 +36,7 @@ from tests.factories import (
     PriceFactory,
     PriceOverrideFactory,
     SpendAlertFactory,
+    SpendCapFactory,
     SubscriptionFactory,
     UserFactory,
 )
@@ -123,6 +125,8 @@ class Company:
                 detail=self.marker,
             ),
             invoice,
+            SpendCapFactory.create(customer=self.customer, asset=self.asset, name=self.marker),
+            AuthorizationFactory.create(customer=self.customer, quote={self.marker: "1"}),
             BacktestRunFactory.create(plan_version=self.draft, error=self.marker),
         )
 

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts import audit, ledger, tenancy
+from accounts import audit, checks, ledger, tenancy
 from accounts.burndown import Category
 from accounts.ledger import CaptureOrder, HoldOrder, HoldState, InsufficientCredit, Part
 from accounts.models import CreditAccount, CreditGrant, Hold, HoldDraw, LedgerEntry
@@ -29,7 +29,7 @@ def account() -> CreditAccount:
 @pytest.fixture(autouse=True)
 def _books_are_right_afterwards() -> Iterator[None]:
     yield
-    assert audit.run(audit.CHECKS) == []
+    assert checks.run(audit.CHECKS) == []
 
 
 def give(account: CreditAccount, amount: str = "100", **terms: Any) -> CreditGrant:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import transaction
 
-from accounts import audit, ledger
+from accounts import audit, checks, ledger
 from accounts.burndown import Category
 from accounts.ledger import DebitOrder, GrantOrder, Part
 from accounts.models import CreditAccount, CreditGrant, LedgerEntry
@@ -33,7 +33,7 @@ def account() -> CreditAccount:
 @pytest.fixture(autouse=True)
 def _books_are_right_afterwards() -> Iterator[None]:
     yield
-    assert audit.run(audit.CHECKS) == []
+    assert checks.run(audit.CHECKS) == []
 
 
 def give(account: CreditAccount, amount: str = "100", **terms: Any) -> CreditGrant:
@@ -272,7 +272,7 @@ class TestReverse:
         self.expire(account, at=NOW + HOUR)
         ledger.reverse(entry=usage(account), at=NOW)
         assert remaining(grant) == [0]
-        assert audit.run(audit.CHECKS) == []
+        assert checks.run(audit.CHECKS) == []
 
     def test_what_returns_before_the_expiry_is_booked_expires_with_the_rest(
         self, account: CreditAccount

@@ -194,6 +194,27 @@ class TestCapture:
         assert (held.captured, account.held) == whole(100, 0)
         assert sum(entry.amount for entry in account.entries) == -captured.paid
 
+    @pytest.mark.parametrize(
+        ("policy", "floor", "outcome"),
+        [
+            ("block", "0", {"paid": 20, "uncollected": 10, "balance": 100}),
+            ("overage", "0", {"paid": 20, "overage": 10, "balance": 100}),
+            ("overdraft", "-50", {"paid": 30, "balance": 90}),
+        ],
+    )
+    def test_work_for_which_nothing_was_held_is_taken_beside_the_holds(
+        self, policy: str, floor: str, outcome: dict[str, int]
+    ) -> None:
+        account = book(grant("120"), floor=floor)
+        hold(account, "100")
+        taken = account.take(
+            parts=[Part("tokens", Decimal(30))], reference=uuid.uuid4(), at=NOW, shortfall=policy
+        )
+        assert (taken.paid, taken.balance) == whole(outcome["paid"], outcome["balance"])
+        assert taken.overage == whole(outcome.get("overage", 0))
+        assert taken.uncollected == whole(outcome.get("uncollected", 0))
+        assert (account.held, len(account.holds)) == (Decimal(100), 1)
+
     def test_an_unknown_policy_is_no_policy(self) -> None:
         account = book(grant())
         with pytest.raises(ValueError, match="forgive"):

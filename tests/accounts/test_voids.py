@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from accounts import audit, ledger
+from accounts import audit, checks, ledger
 from accounts.books import Part
 from accounts.burndown import Category
 from accounts.ledger import NotVoidable
@@ -98,7 +98,7 @@ class TestInTheDatabase:
     @pytest.fixture(autouse=True)
     def _books_are_right_afterwards(self) -> Iterator[None]:
         yield
-        assert audit.run(audit.CHECKS) == []
+        assert checks.run(audit.CHECKS) == []
 
     @staticmethod
     def give(account: CreditAccount, **terms: Any) -> CreditGrant:

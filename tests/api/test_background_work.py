@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from django.utils import timezone
 
-from accounts.models import CreditGrant
-from billing_site import self_check
+from accounts.models import CreditGrant, ProofRun
+from billing_site import self_check, tasks
 from invoicing.models import Invoice
 from metering.models import AlertFiring, BillingPeriod
 from pricing.models import ShortfallPolicy
@@ -75,6 +75,14 @@ def test_alerts_are_mailed_at_once_and_the_calendar_is_kept(mail_folder: Path) -
     assert mail["Message-ID"] == f"<{firing.id}@drawdown>"
     assert mail["Subject"] == "Your balance is 4.50 USD"
     assert self_check.differences() == []
+    a_check_that_is_asked_for_is_run()
+
+
+def a_check_that_is_asked_for_is_run() -> None:
+    """Ask for a self-check as the button does, and wait until it is done."""
+    assert tasks.wake_self_check()
+    eventually(lambda: ProofRun.objects.exclude(finished_at=None).exists(), seconds=20)
+    assert ProofRun.objects.get().differences == 0
 
 
 def the_calendar_has_been_kept(world: VideoWorld) -> None:

@@ -89,6 +89,7 @@ class TestInvoices:
                 "quantity": "12.345",
                 "usage_amount": "12.345",
                 "credits_applied": "0",
+                "uncollected": "0",
                 "amount": "12.35",
             }
         ]

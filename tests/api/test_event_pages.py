@@ -47,6 +47,9 @@ class TestList:
             "customer": video.customer.external_id,
             "timestamp": "2026-02-01T04:00:00.500000Z",
             "late": True,
+            "backfill": False,
+            "authorization": None,
+            "voided_at": None,
             "properties": {"minutes": "2", "speed": "fast"},
             "charges": charges,
         }
@@ -109,6 +112,19 @@ class TestOneEvent:
         lines = api.get("events/event-1").json["ledger"]
         assert [line["amount"] for line in lines] == ["-1", "-4"]
         assert len({line["grant"] for line in lines}) == 2
+
+    def test_says_who_paid_and_by_which_version(self, api: Caller, video: VideoWorld) -> None:
+        video.grant("1", priority=1, name="Gift")
+        api.post("events", fast_minutes(video, "5"))
+        shown = api.get("events/event-1").json
+        assert [(each["name"], each["amount"], each["returned"]) for each in shown["paid_by"]] == [
+            ("Gift", "1", "0"),
+            ("Paid credit", "4", "0"),
+        ]
+        [rated] = shown["rated"]
+        assert (rated["plan"], rated["version"]) == (video.plan_version.plan.code, 1)
+        assert (rated["meter"], rated["where"]) == ("video_minutes", "speed = fast")
+        assert (shown["authorization"], shown["voided_at"], shown["counted"]) == (None, None, [])
 
     @pytest.mark.parametrize(
         "external_id",

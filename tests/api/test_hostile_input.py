@@ -4,11 +4,14 @@ import json
 from collections.abc import Iterator
 
 import pytest
+from django.utils import timezone
 
-from metering.models import Event
+from metering.models import Authorization, Event
 from tests.api.bodies import cloud_event, fast_minutes
 from tests.api.callers import Answer, Caller
 from tests.api.tables import row_counts
+from tests.authorized_work import authorize
+from tests.clock import DAY
 from tests.pricing.plan_documents import credit, full_plan, meter, price
 from tests.worlds import VideoWorld
 
@@ -54,6 +57,12 @@ EVERY_HOSTILE = pytest.mark.parametrize(
 )
 MARK = "HERE"
 ASKED_OF_A_PAST = ("plan", "version", "from", "to", "customers", "everyone")
+
+
+@pytest.fixture
+def work(video: VideoWorld) -> None:
+    """Let some work of the customer's be authorized for a day by the real clock."""
+    authorize(video, video.event(), expires_in=DAY, at=timezone.now())
 
 
 @pytest.fixture
@@ -103,6 +112,7 @@ def writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
                 },
             ],
         ),
+        **authorization_writes(video),
         "customers": (
             "POST",
             [MARK, {"external_id": "new", "name": {"in": MARK}}, {"external_id": [MARK]}],
@@ -116,11 +126,60 @@ def writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
                 {"asset": "USD", "amount": "1", "priority": [MARK]},
                 {"asset": MARK, "amount": "1"},
                 {"asset": "USD", "amount": "1", "expires_at": MARK},
+                {"asset": "USD", "amount": "1", "cost_basis": {"amount": "1", "asset": MARK}},
+                {"asset": "USD", "amount": "1", "meters": [[MARK]]},
             ],
         ),
+        "events/nothing/void": ("POST", [MARK, {"reason": [MARK]}]),
+        "events/void": (
+            "POST",
+            [MARK, {"ids": MARK}, {"ids": [[MARK]]}, {"ids": ["a"], "source": [MARK]}],
+        ),
+        "events/nothing/replace": (
+            "POST",
+            [
+                MARK,
+                {"event": MARK},
+                {"event": fast_minutes(video), "reason": [MARK]},
+                *({"event": fast_minutes(video, **{name: MARK})} for name in fast_minutes(video)),
+            ],
+        ),
+        "dead-letters/replay": ("POST", [[MARK], {"reason": [MARK]}, {"limit": MARK}]),
+        f"grants/{video.account.grants.get().id}/void": ("POST", [{"reason": [MARK]}]),
         f"{customer}/alerts": ("POST", [MARK, {"asset": MARK, "threshold": "1"}]),
         **catalogue_writes(customer, plan),
     }
+
+
+def authorization_writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
+    """Return the same for authorizations, of which there is one."""
+    customer = video.customer.external_id
+    item, asked = fast_minutes(video), {"customer": customer, "items": [fast_minutes(video)]}
+    there = Authorization.objects.get(customer=video.customer)
+    own = {"authorization": str(there.id)}
+    hostile_items: list[object] = [
+        MARK, *({"items": each} for each in (MARK, [MARK], [fast_minutes(video, MARK)])),
+        {"items": [{**item, "timestamp": MARK}]}, {"items": [{**item, "customer": MARK}]},
+        {"items": [{**item, "authorization": {"in": MARK}}]},
+    ]  # fmt: skip
+    return {
+        "authorizations": (
+            "POST",
+            [MARK, *({**asked, **each} for each in hostile_items if isinstance(each, dict)),
+             *({**asked, name: [MARK]} for name in ("customer", "expires_in", "on_expiry"))],
+        ),
+        f"authorizations/{there.id}/extend": ("POST", [*hostile_items, {"expires_in": [MARK]}]),
+        f"authorizations/{there.id}/report": (
+            "POST",
+            [*hostile_items, {"amounts": MARK}, {"amounts": {"USD": [MARK]}}],
+        ),
+        f"authorizations/{there.id}/capture": (
+            "POST",
+            [{"events": MARK}, {"events": [item, MARK]}, {"events": [], "final": [MARK]},
+             {"all": MARK},
+             *({"events": [{**item, **own, name: [MARK]}]} for name in {**item, **own})],
+        ),
+    }  # fmt: skip
 
 
 def catalogue_writes(customer: str, plan: str) -> dict[str, tuple[str, list[object]]]:
@@ -180,7 +239,7 @@ def hostile_prices() -> list[dict[str, object]]:
 
 @EVERY_HOSTILE
 def test_a_hostile_value_anywhere_is_refused(
-    api: Caller, video: VideoWorld, nothing_is_stored: None, hostile: bytes
+    api: Caller, video: VideoWorld, work: None, nothing_is_stored: None, hostile: bytes
 ) -> None:
     for path, (method, bodies) in writes(video).items():
         for body in bodies:

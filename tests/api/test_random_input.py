@@ -5,12 +5,15 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
+from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.api import contract
 from tests.api.callers import Caller
 from tests.api.tables import row_counts
+from tests.authorized_work import authorize
+from tests.clock import DAY
 from tests.worlds import VideoWorld
 
 pytestmark = pytest.mark.django_db
@@ -71,7 +74,12 @@ def test_random_json_breaks_nothing(api: Caller, video: VideoWorld, data: st.Dat
     operation = data.draw(st.sampled_from(operations()), label="operation")
     content = json.dumps(data.draw(bodies(operation), label="body")).encode()
     path = operation.path.format(
-        external_id=video.customer.external_id, code=video.plan_version.plan.code, number=1
+        external_id=video.customer.external_id,
+        authorization_id=authorize(
+            video, video.minutes_of("fast", "0"), expires_in=DAY, at=timezone.now()
+        ).id,
+        code=video.plan_version.plan.code,
+        number=1,
     )
     before = row_counts()
     answer = api.send(operation.method, path, content, content_type=operation.media_type)

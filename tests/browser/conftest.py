@@ -68,6 +68,11 @@ class Site:
         """The list of the world's customers."""
         return f"/o/{self.world.organization.slug}/customers/"
 
+    @property
+    def proof_path(self) -> str:
+        """What is known of the world's books."""
+        return f"/o/{self.world.organization.slug}/proof/"
+
 
 @pytest.fixture
 def site(browser: Browser, live_server: LiveServer, transactional_db: None) -> Site:

@@ -4,11 +4,14 @@ from collections.abc import Callable
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from accounts.models import Customer
+from accounts.models import CreditAccount, Customer
+from billing_site import self_check
 from tests.browser.conftest import OpenContext, Site, sign_in, watch_console
-from tests.factories import MembershipFactory
+from tests.factories import CustomerFactory, MembershipFactory, ParkingFactory
+from tests.guarded_tables import unguarded
 
 pytestmark = pytest.mark.browser
 
@@ -53,7 +56,33 @@ def chooser(site: Site, page: Page) -> None:
     expect(page.get_by_role("heading", name="Where would you like to go?")).to_be_visible()
 
 
-PAGES = [login_refused, customer, customer_without_anything, customer_list, search, chooser]
+def proof_of_nothing(site: Site, page: Page) -> None:
+    page.goto(site.proof_path)
+    expect(page.get_by_role("heading", name="Not checked yet")).to_be_visible()
+    expect(page.locator("#live-mark")).to_contain_text("Live")
+
+
+def proof_of_right_books(site: Site, page: Page) -> None:
+    self_check.prove(clock=timezone.now)
+    page.goto(site.proof_path)
+    expect(page.get_by_role("heading", name="All books are right")).to_be_visible()
+
+
+def proof_of_broken_books(site: Site, page: Page) -> None:
+    gone = CustomerFactory.create(organization=site.world.organization)
+    ParkingFactory.create(customer=gone, let_go_at=timezone.now(), let_go_reason="Looked at")
+    with unguarded():
+        CreditAccount.objects.update(balance=7)
+    self_check.prove(clock=timezone.now)
+    page.goto(site.proof_path)
+    expect(page.get_by_role("heading", name="2 differences in the books")).to_be_visible()
+    page.get_by_label("Reason to let go").fill("A long reason that somebody typed in")
+
+
+PAGES = [
+    login_refused, customer, customer_without_anything, customer_list, search, chooser,
+    proof_of_nothing, proof_of_right_books, proof_of_broken_books,
+]  # fmt: skip
 
 
 @pytest.fixture(params=PAGES, ids=lambda each: each.__name__)

@@ -18,7 +18,8 @@ _WRONGLY_PAID = """
     SELECT event.external_id, said.amount, paid.amount
     FROM metering_event event
     CROSS JOIN LATERAL (
-        SELECT coalesce(sum((charge ->> 'amount')::numeric - (charge ->> 'overage')::numeric), 0)
+        SELECT coalesce(sum((charge ->> 'amount')::numeric - (charge ->> 'overage')::numeric
+            - coalesce((charge ->> 'uncollected')::numeric, 0)), 0)
         FROM jsonb_array_elements(event.charges) charge
     ) AS said (amount)
     CROSS JOIN LATERAL (

@@ -12,6 +12,7 @@ from invoicing.models import Invoice, InvoiceLine, InvoiceState, NumberSeries
 from metering import billing_periods
 from metering.models import BillingPeriod, Event
 from pricing.models import ShortfallPolicy
+from tests.authorized_work import authorize, capture, event_of, fast_minutes
 from tests.clock import DAY, NOW, SECOND
 from tests.factories import OrganizationFactory
 from tests.races.crowds import crowd_of
@@ -40,6 +41,20 @@ class TestInvoice:
         assert (line.credits_applied, line.amount) == (Decimal(40), Decimal(60))
         assert (invoice.display_number, invoice.total) == ("INV-000001", Decimal(60))
         assert invoice.state == InvoiceState.FINALIZED
+
+    def test_what_nobody_pays_is_told_and_not_due(self) -> None:
+        video = open_video_world(credit="120")
+        row = authorize(video, *fast_minutes(video, "100"))
+        capture(row, event_of(video, row, "130"))
+        invoice = _close(video)
+        line = invoice.lines.get()
+        assert (line.usage_amount, line.credits_applied, line.uncollected) == (
+            Decimal(130),
+            Decimal(120),
+            Decimal(10),
+        )
+        assert (line.amount, invoice.total) == (Decimal(0), Decimal(0))
+        assert self_check.differences() == []
 
     def test_usage_covered_by_credit_leaves_nothing_due(self, video: VideoWorld) -> None:
         """Vector L9: finalized at 0.00."""

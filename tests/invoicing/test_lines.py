@@ -36,6 +36,23 @@ def test_what_credit_paid_is_kept_in_full_precision() -> None:
     assert _line("10.123456789012", "0.1").credits_applied == Decimal("10.023456789012")
 
 
+def test_what_nobody_pays_is_neither_due_nor_paid_by_credit() -> None:
+    """Vector J18: 130 used, 120 paid, 10 uncollected."""
+    line = lines.usage_line(
+        description="Minutes",
+        quantity=Decimal(130),
+        amount=Decimal(130),
+        overage=Decimal(0),
+        uncollected=Decimal(10),
+        scale=2,
+    )
+    assert (line.credits_applied, line.uncollected, line.amount) == (
+        Decimal(120),
+        Decimal(10),
+        Decimal(0),
+    )
+
+
 def test_an_invoice_without_lines_asks_for_nothing() -> None:
     assert lines.total([]) == 0
 

@@ -35,6 +35,9 @@ class Pot:
     meters: frozenset[str] = frozenset()
     waiting: bool = True
     voided: bool = False
+    series: uuid.UUID | None = None
+    limit: Decimal | None = None
+    carried: Decimal | None = None
 
     @property
     def turn(self) -> tuple[int, dt.datetime, int, dt.datetime, uuid.UUID]:
@@ -134,18 +137,58 @@ class Wallet:
         self._live()
 
     def _live(self) -> None:
-        for pot in sorted(self.pots, key=lambda each: (each.begins, each.turn)):
-            if pot.waiting and not pot.voided and pot.begins <= self.now:
-                pot.waiting = False
-                repaid = min(self.debt, pot.left)
-                pot.left -= repaid
-                self.debt -= repaid
-        for promise in sorted(self.open_promises, key=lambda each: each.ends):
-            if promise.ends <= self.now:
-                self._run_out(promise)
+        """What happens at one moment: plain pots first, those of a series after promises ran out.
+
+        Only so is it known what they take over.
+        """
+        for of_series in (False, True):
+            if of_series:
+                for promise in sorted(self.open_promises, key=lambda each: each.ends):
+                    if promise.ends <= self.now:
+                        self._run_out(promise)
+            for pot in sorted(self.pots, key=lambda each: (each.begins, each.turn)):
+                begins = pot.waiting and not pot.voided and pot.begins <= self.now
+                if begins and (of_series or not self._followed_by(pot)):
+                    self._begin(pot)
+        self._clear()
+
+    def _followed_by(self, pot: Pot) -> list[Pot]:
+        """The pots whose rest is taken over by one that begins, the newest first."""
+        followed = [
+            each
+            for each in self.pots
+            if each.series == pot.series and pot.series and not each.waiting and not each.voided
+            if each.ends == pot.begins and each.left
+        ]
+        return sorted(followed, key=lambda each: each.begins, reverse=True)
+
+    def _begin(self, pot: Pot) -> None:
+        followed = self._followed_by(pot)
+        pot.waiting = False
+        repaid = min(self.debt, pot.left)
+        pot.left -= repaid
+        self.debt -= repaid
+        room = pot.limit
+        for each in followed:
+            each.carried = min(
+                amount for amount in (each.left, each.carried, room) if amount is not None
+            )
+            if room is not None:
+                room -= each.carried
+            if each.carried:
+                each.ends = pot.ends
+
+    def _clear(self) -> None:
+        """Throw away what nobody may have any more."""
+        beginning = [p for p in self.pots if p.waiting and not p.voided and p.begins <= self.now]
+        taken_over = {each.id for pot in beginning for each in self._followed_by(pot)}
         for pot in self.pots:
-            if pot.is_over(self.now) and not pot.waiting:
+            if pot.waiting or pot.id in taken_over:
+                continue
+            if pot.is_over(self.now):
                 pot.left = self.aside_in(pot)
+            elif pot.carried is not None:
+                pot.left = min(pot.left, max(pot.carried, self.aside_in(pot)))
 
     def _run_out(self, promise: Promise) -> None:
         due = {
@@ -275,9 +318,7 @@ class Wallet:
         """Give back what is left of a promise."""
         promise.state = state
         promise.shares.clear()
-        for pot in self.pots:
-            if pot.is_over(self.now) and not pot.waiting:
-                pot.left = self.aside_in(pot)
+        self._clear()
 
     def give_back(self, pot_id: uuid.UUID | None, amount: Decimal) -> Decimal:
         """Undo a payment. Returns what has to come back as a new pot."""

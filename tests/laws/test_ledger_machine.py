@@ -19,71 +19,17 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from accounts import audit, ledger, postings
+from accounts import audit, checks, ledger, postings
 from accounts.books import Book
-from accounts.burndown import Category
 from accounts.ledger import Part
 from accounts.models import CreditAccount, CreditGrant, LedgerEntry
 from tests.clock import HOUR, NOW
 from tests.factories import CreditAccountFactory
 from tests.laws.ledger_model import Parts, Pot, Promise, TooPoor, Wallet
+from tests.laws.ledger_steps import SERIES, STEPS, TERMS
 
 RUNS = os.environ.get("LEDGER_MACHINE_RUNS", "200x30")
 """How many lives of how many steps; 2000x50 before a release."""
-
-METERS = ("tokens", "images")
-POLICIES = ("release", "capture_reported", "capture_full")
-
-
-def cents(least: int, most: int) -> st.SearchStrategy[Decimal]:
-    """Amounts of so many cents."""
-    return st.integers(least, most).map(lambda number: Decimal(number) / 100)
-
-
-HOURS = st.integers(1, 5).map(lambda hours: hours * HOUR)
-TERMS = st.fixed_dictionaries(
-    {
-        "amount": cents(1, 2_000),
-        "category": st.sampled_from(list(Category)),
-        "priority": st.integers(49, 51),
-        "meters": st.sets(st.sampled_from(METERS), max_size=1),
-    }
-)
-PARTS = st.lists(st.tuples(st.sampled_from(METERS), cents(0, 800)), min_size=1, max_size=3)
-
-
-def step(verb: str, **arguments: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """Something to do, with what."""
-    return st.tuples(st.just(verb), st.fixed_dictionaries(arguments))
-
-
-PICK = st.integers(0, 99)
-HOLD = step(
-    "hold", parts=PARTS, lasts=HOURS, policy=st.sampled_from(POLICIES), overage=st.booleans()
-)
-CAPTURE = step(
-    "capture",
-    pick=PICK,
-    parts=PARTS,
-    final=st.booleans(),
-    shortfall=st.sampled_from(list(ledger.Shortfall)),
-)
-STEPS = st.one_of(
-    step("grant", terms=TERMS, begins=st.none() | HOURS, lasts=st.none() | HOURS),
-    step("void", pick=PICK),
-    step("debit", parts=PARTS, overage=st.booleans()),
-    step("reverse", pick=PICK),
-    HOLD,
-    HOLD,
-    step("extend", pick=PICK, parts=PARTS, lasts=st.none() | HOURS, overage=st.booleans()),
-    CAPTURE,
-    CAPTURE,
-    step("report", pick=PICK, amount=cents(0, 2_000)),
-    step("release", pick=PICK),
-    step("wait", hours=HOURS),
-    step("sweep"),
-    step("try_again"),
-)
 
 
 class LedgerMachine(RuleBasedStateMachine):
@@ -116,7 +62,7 @@ class LedgerMachine(RuleBasedStateMachine):
             # Given up before it began: what surrounds it is not this life's to roll back.
             return
         try:
-            assert audit.run(audit.CHECKS) == []
+            assert checks.run(audit.CHECKS) == []
         finally:
             transaction.set_rollback(True)
             self.example.__exit__(None, None, None)
@@ -136,6 +82,25 @@ class LedgerMachine(RuleBasedStateMachine):
         )
         self.wallet.add(self._pot(granted))
 
+    def renew(self, terms: dict[str, Any], lasts: dt.timedelta, limit: Decimal | None) -> None:
+        """Give credit that takes over what is left of what was given so before."""
+        before = [pot.ends for pot in self.wallet.pots if pot.series == SERIES and pot.ends]
+        effective_at = max([self.wallet.now + HOUR, *before])
+        order = ledger.GrantOrder(
+            account_id=self.account.id,
+            effective_at=effective_at,
+            expires_at=effective_at + lasts,
+            series=SERIES,
+            rollover_limit=limit,
+            **terms,
+        )
+        [granted] = ledger.grant_credit_all(
+            organization_id=self.account.organization_id, orders=[order], at=self.wallet.now
+        )
+        self.wallet.add(self._pot(granted))
+        if self.wallet.debt:
+            self._expire()
+
     @staticmethod
     def _pot(granted: CreditGrant) -> Pot:
         return Pot(
@@ -146,6 +111,8 @@ class LedgerMachine(RuleBasedStateMachine):
             begins=granted.effective_at,
             ends=granted.expires_at,
             meters=frozenset(granted.meters),
+            series=granted.series,
+            limit=granted.rollover_limit,
         )
 
     def void(self, pick: int) -> None:
@@ -327,8 +294,13 @@ class LedgerMachine(RuleBasedStateMachine):
                 for promise in self.wallet.open_promises
                 if any(share.pot is None and share.amount for share in promise.shares)
             )
+            # The same goes for who pays a debt: credit that takes over what is left of other
+            # credit is not entered by those who only give.
+            repays = self.wallet.debt and any(
+                pot.begins == moment and pot.series for pot in self.wallet.pots
+            )
             self.wallet.wait(moment)
-            if becomes_debt:
+            if becomes_debt or repays:
                 self._expire()
         self.wallet.wait(until)
 
@@ -337,7 +309,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self._all_is_booked()
         left = dict(CreditGrant.objects.values_list("id", "remaining"))
         assert left == {pot.id: pot.left * (not pot.waiting) for pot in self.wallet.pots}
-        assert audit.run(audit.CHECKS) == []
+        assert checks.run(audit.CHECKS) == []
 
     def _expire(self) -> None:
         ledger.expire(
@@ -358,6 +330,8 @@ class LedgerMachine(RuleBasedStateMachine):
             for pot in self.wallet.pots
             if pot.left and not pot.waiting
         }
+        ends = {g.id: g.expires_at for g in book.grants if g.remaining}
+        assert ends == {pot.id: pot.ends for pot in self.wallet.pots if pot.id in ends}
         self._holds_agree(book)
 
     def _all_is_booked(self) -> None:

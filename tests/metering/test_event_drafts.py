@@ -1,6 +1,7 @@
 """Reading one event: what is taken, and which field is named when it is not."""
 
 import datetime as dt
+import hashlib
 import unicodedata
 import uuid
 from decimal import Decimal
@@ -8,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from accounts import exact_json
 from metering import event_drafts
 from metering.event_drafts import EventDraft, InvalidDraft
 from tests.clock import HOUR, NOW, SECOND
@@ -61,10 +63,25 @@ class TestPayload:
             {"customer": "d"},
             {"properties": {"a": 1}},
             {"timestamp": NOW.isoformat()},
+            {"authorization": str(uuid.UUID(int=1))},
         ],
     )
     def test_everything_else_does(self, changed: dict[str, Any]) -> None:
         assert _draft(**changed).payload_hash != _draft().payload_hash
+
+    def test_an_event_without_authorization_has_the_hash_it_always_had(self) -> None:
+        payload: list[Any] = ["a", "", "t", "c", None, {}]
+        known = hashlib.blake2b(exact_json.encode(payload), digest_size=16).digest()
+        for more in ({}, {"authorization": None}):
+            draft = _draft(id="a", type="t", customer="c", properties={}, **more)
+            assert draft.payload_hash == known
+
+    def test_captured_and_sent_with_the_authorization_are_the_same(self) -> None:
+        id_ = uuid.UUID(int=1)
+        captured = event_drafts.parse_captured(
+            {**GOOD, "customer": "c"}, customer="c", authorization=id_, at=NOW
+        )
+        assert captured == _draft(customer="c", authorization=str(id_))
 
     def test_the_same_moment_in_another_zone_is_the_same(self) -> None:
         utc, berlin = "2025-03-10T11:00:00Z", "2025-03-10T12:00:00+01:00"
@@ -123,6 +140,22 @@ class TestHostile:
         for _ in range(30):
             deep = {"deeper": deep}
         assert _wrong_fields({**GOOD, "properties": deep}) == ["properties"]
+
+    @pytest.mark.parametrize(
+        "value", ["", "x", 1, [], "{00000000-0000-0000-0000-000000000001}", "A" * 36, "\0"]
+    )
+    def test_authorization(self, value: object) -> None:
+        assert _wrong_fields({**GOOD, "authorization": value}) == ["authorization"]
+
+    @pytest.mark.parametrize("name", ["customer", "authorization"])
+    def test_a_captured_event_is_of_its_authorization(self, name: str) -> None:
+        own = {"customer": "c", "authorization": str(uuid.UUID(int=1))}
+        other = {**GOOD, **own, name: str(uuid.UUID(int=2))}
+        draft = event_drafts.parse_captured(
+            other, customer="c", authorization=uuid.UUID(int=1), at=NOW
+        )
+        assert isinstance(draft, InvalidDraft)
+        assert [error.field for error in draft.errors] == [name]
 
     def test_all_mistakes_are_named_at_once(self) -> None:
         assert _wrong_fields({"idd": "a", "timestamp": "soon"}) == [

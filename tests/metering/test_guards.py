@@ -6,6 +6,7 @@ from metering.models import BillingPeriod, Event, UsageTotal
 from tests.clock import DAY, HOUR, NOW
 from tests.factories import (
     AlertFiringFactory,
+    AuthorizationFactory,
     BillingPeriodFactory,
     CustomerFactory,
     DeadLetterFactory,
@@ -53,10 +54,46 @@ class TestEvents:
         with refused("metering_ratedevent_pkey"):
             rated.save(force_insert=True)
 
-    @pytest.mark.parametrize("overage", ["-0.01", "0.02"])
-    def test_overage_is_part_of_the_amount(self, overage: str) -> None:
-        with refused("overage_within_amount"):
-            RatedEventFactory.create(overage=overage)
+    @pytest.mark.parametrize(
+        ("overage", "uncollected"),
+        [("-0.01", "0"), ("0.02", "0"), ("0", "-0.01"), ("0", "0.02"), ("0.006", "0.005")],
+    )
+    def test_what_credit_did_not_pay_is_part_of_the_amount(
+        self, overage: str, uncollected: str
+    ) -> None:
+        with refused("overage_and_uncollected_within_amount"):
+            RatedEventFactory.create(overage=overage, uncollected=uncollected)
+
+
+class TestAuthorizations:
+    @pytest.mark.parametrize(
+        "column", ["organization_id", "customer_id", "on_expiry", "created_at"]
+    )
+    def test_terms_are_fixed(self, column: str) -> None:
+        AuthorizationFactory.create()
+        value = "now()" if column == "created_at" else "'x'"
+        value = "gen_random_uuid()" if column.endswith("_id") else value
+        with refused("authorization_terms_are_fixed|Cannot update"):
+            run(f"UPDATE metering_authorization SET {column} = {value}")
+
+    def test_an_end_is_the_last_change(self) -> None:
+        AuthorizationFactory.create(released=True)
+        with refused("Cannot update"):
+            run("UPDATE metering_authorization SET ended_as = 'captured'")
+
+    @pytest.mark.parametrize(
+        "change", ["ended_as = 'released'", "ended_at = now()",
+                   "ended_as = 'expired', ended_at = now()"]
+    )  # fmt: skip
+    def test_an_end_has_a_moment_and_a_known_way(self, change: str) -> None:
+        AuthorizationFactory.create()
+        with refused("authorization_ends_in_some_way"):
+            run(f"UPDATE metering_authorization SET {change}")
+
+    def test_none_is_ever_deleted(self) -> None:
+        AuthorizationFactory.create()
+        with refused("Cannot delete"):
+            run("DELETE FROM metering_authorization")
 
 
 class TestPeriods:
@@ -133,9 +170,15 @@ class TestTotals:
         total = UsageTotalFactory.create()
         BillingPeriod.objects.update(closed_at=NOW)
         with refused("totalled in an open period"):
-            UsageTotal.objects.update(events=1)
-        with refused("totalled in an open period"):
             UsageTotalFactory.create(period=total.period, price=total.price, cell="late")
+
+    def test_a_total_moves_until_it_is_invoiced(self) -> None:
+        UsageTotalFactory.create()
+        BillingPeriod.objects.update(closed_at=NOW)
+        UsageTotal.objects.update(events=1)
+        BillingPeriod.objects.update(invoiced_at=NOW)
+        with refused("totalled in an open period"):
+            UsageTotal.objects.update(events=2)
 
     def test_a_total_is_kept_once_for_each_cell(self) -> None:
         total = UsageTotalFactory.create()

@@ -95,15 +95,17 @@ class TestSwitch:
 
 
 class TestEntitlements:
-    def entitled(self, video: VideoWorld, **terms: Any) -> VideoWorld:
-        """Return the company with a customer on a plan that says `terms` of a feature."""
+    def entitled(self, video: VideoWorld, *features: dict[str, Any], **terms: Any) -> VideoWorld:
+        """Return the company with a customer on a plan that says `terms` of one feature or more."""
         draft = PlanVersionFactory.create(plan__organization=video.organization)
         PriceFactory.create(
             plan_version=draft, meter=video.minutes, asset=video.usd, definition=VIDEO_PRICE
         )
-        Entitlement.objects.create(
-            organization=video.organization, plan_version=draft, feature="video", **terms
-        )
+        for number, each in enumerate(features or [terms], start=1):
+            feature = "video" if number == 1 else f"video_{number}"
+            Entitlement.objects.create(
+                organization=video.organization, plan_version=draft, feature=feature, **each
+            )
         version = publication.publish(version=draft, by=None, at=SINCE)
         customer = CustomerFactory.create(organization=video.organization)
         subscriptions.subscribe(customer=customer, plan_version=version, at=SINCE)
@@ -123,6 +125,16 @@ class TestEntitlements:
         assert reasons(blocked) == ["not_entitled"]
         assert blocked.needed == {"limit": "video"}
         assert world.record(world.minutes_of("standard", "1"))[0].status == Status.RECORDED
+
+    def test_every_feature_in_the_way_is_told(self, video: VideoWorld) -> None:
+        world = self.entitled(
+            video,
+            {"kind": EntitlementKind.VALUES, "property_name": "speed", "allowed_values": ["slow"]},
+            {"kind": EntitlementKind.VALUES, "property_name": "model", "allowed_values": ["old"]},
+        )
+        [blocked] = world.record(world.used(minutes="1", speed="fast", model="new"))
+        assert reasons(blocked) == ["not_entitled", "not_entitled"]
+        assert [refusal["limit"] for refusal in blocked.refusals] == ["video", "video_2"]
 
     def test_a_metered_limit_counts_within_and_between_sets(self, video: VideoWorld) -> None:
         world = self.entitled(

@@ -44,6 +44,17 @@ def test_an_event_costs_what_it_costs_after_those_before_it() -> None:
     assert replay.rate(call(tokens="10")) == [usd(8), Amount("credits", Decimal(3))]
 
 
+def test_what_was_written_down_before_anything_was_uncollected_is_taken_up() -> None:
+    before = Replay([priced("graduated")], MONTH)
+    before.rate(call(tokens="10"))
+    written = before.written_down()
+    for cell in written["graduated"]["cells"].values():
+        assert cell.pop(5) == "0"
+    after = Replay([priced("graduated")], MONTH)
+    after.take_up(written)
+    assert after.rate(call(tokens="10")) == before.rate(call(tokens="10"))
+
+
 def test_the_close_adds_what_events_were_not_charged() -> None:
     replay = Replay([priced("graduated"), priced("stairs")], MONTH)
     replay.rate(call(tokens="10"))

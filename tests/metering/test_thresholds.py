@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from metering.thresholds import Move, downward_crossings
+from metering.thresholds import Move, downward_crossings, net_crossings
 
 FIFTY = Decimal(50)
 
@@ -46,3 +46,21 @@ def test_who_starts_below_does_not_cross_by_falling_or_rising() -> None:
 def test_a_line_below_zero_is_crossed_like_any_other() -> None:
     [move] = downward_crossings(moves(-10, -30), threshold=Decimal(-20))
     assert move.balance_after == -30
+
+
+@pytest.mark.parametrize(
+    ("start", "balances", "crossed_at"),
+    [
+        (100, (60, 49), [2]),
+        (100, (49, 60, 40), [3]),
+        (100, (49, 50), []),
+        (40, (60, 45), []),
+        (40, (60,), []),
+        (100, (), []),
+    ],
+)
+def test_moves_that_belong_together_cross_once_or_not_at_all(
+    start: int, balances: tuple[int, ...], crossed_at: list[int]
+) -> None:
+    found = net_crossings(moves(*balances, start=start), threshold=FIFTY)
+    assert [move.version for move in found] == crossed_at

@@ -68,35 +68,6 @@ def test_todays_events_do_not_add_up_the_past_again(
         assert by_day(video)[1:] == [("03-09", "1"), ("03-10", "1")]
 
 
-def test_recent_events_come_newest_first(video: VideoWorld) -> None:
-    for day in (3, 1, 2):
-        video.record(video.minutes_of("fast", str(day), timestamp=f"2025-03-0{day}T12:00:00Z"))
-    lines = usage_reports.recent_events(video.customer, limit=2)
-    assert [line.occurred_at.day for line in lines] == [3, 2]
-    assert lines[0].quantities == [
-        usage_reports.Quantity(meter="Video minutes", quantity=Decimal(3))
-    ]
-    [charge] = lines[0].charges
-    assert charge == usage_reports.Charge(
-        asset="USD", scale=2, amount=Decimal(3), overage=Decimal(0), balance=Decimal(97)
-    )
-
-
-def test_an_event_is_summed_up_in_a_line() -> None:
-    properties = {
-        "minutes": 3,
-        "speed": "fast",
-        "loud": True,
-        "ratio": Decimal("0.50"),
-        "tags": ["a"],
-        "nothing": None,
-        "prompt": "x" * 100,
-        "left out": 1,
-    }
-    words = f"speed fast · loud yes · ratio 0.5 · prompt {'x' * 39}…"
-    assert usage_reports.summarize(properties, without={"minutes"}) == words
-
-
 def test_spend_of_the_open_period_is_kept_by_customer_and_asset(video: VideoWorld) -> None:
     other = video.add_customer()
     video.record(video.event(), video.minutes_of("standard", "1"), at=NOW - 40 * DAY)

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from pricing.entitlements import Refusal, Rule, refusal
+from pricing.entitlements import Refusal, Rule, refusals
 
 MODELS = Rule(
     feature="models",
@@ -39,30 +39,39 @@ OTHERS = [Rule(feature="sso", kind="boolean"), Rule(feature="context", kind="sta
 def test_a_property_may_have_some_values_only(
     properties: dict[str, object], *, allowed: bool
 ) -> None:
-    found = refusal([MODELS, NESTED, *OTHERS], properties=properties, used={})
-    assert (found is None) is allowed
+    found = refusals([MODELS, NESTED, *OTHERS], properties=properties, used={})
+    assert (found == []) is allowed
 
 
 @pytest.mark.parametrize(
     ("used", "allowed"), [("0", True), ("300", True), ("300.000000000001", False)]
 )
 def test_a_meter_may_reach_its_limit_and_not_pass_it(used: str, *, allowed: bool) -> None:
-    found = refusal([MINUTES], properties={}, used={"video_minutes": Decimal(used)})
-    assert (found is None) is allowed
+    found = refusals([MINUTES], properties={}, used={"video_minutes": Decimal(used)})
+    assert (found == []) is allowed
 
 
 def test_another_meter_has_no_limit() -> None:
-    assert refusal([MINUTES], properties={}, used={"seconds": Decimal(9000)}) is None
+    assert refusals([MINUTES], properties={}, used={"seconds": Decimal(9000)}) == []
 
 
-def test_a_refusal_says_why() -> None:
-    assert refusal([MODELS], properties={"model": "haiku"}, used={}) == Refusal(
-        "models", "not_entitled", "the plan does not include model haiku"
+def test_every_reason_is_told() -> None:
+    found = refusals(
+        [MODELS, NESTED, *OTHERS, MINUTES],
+        properties={"model": "haiku", "at": {"region": "us"}},
+        used={"video_minutes": Decimal(301)},
     )
-    assert refusal([MINUTES], properties={}, used={"video_minutes": Decimal(301)}) == Refusal(
-        "minutes", "limit_reached", "the plan includes 300 of video_minutes in a billing period"
-    )
+    assert found == [
+        Refusal("models", "not_entitled", "the plan does not include model haiku"),
+        Refusal("regions", "not_entitled", "the plan does not include at.region us"),
+        Refusal(
+            "minutes",
+            "limit_reached",
+            "the plan includes 300 of video_minutes in a billing period",
+        ),
+    ]
 
 
 def test_nothing_is_forbidden_without_entitlements() -> None:
-    assert refusal([], properties={"model": "any"}, used={"video_minutes": Decimal(1)}) is None
+    used = {"video_minutes": Decimal(1)}
+    assert refusals([], properties={"model": "any"}, used=used) == []

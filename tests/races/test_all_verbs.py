@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from accounts import audit, ledger
+from accounts import audit, checks, ledger
 from accounts.burndown import Category
 from accounts.ledger import (
     AlreadyReversed,
@@ -190,7 +190,7 @@ def test_whatever_happens_at_once_the_books_are_right() -> None:
     kinds = set(LedgerEntry.objects.values_list("kind", flat=True))
     assert kinds == {"grant", "usage", "reversal", "expiry", "void"}
     assert set(Hold.objects.values_list("state", flat=True)) == set(HoldState)
-    assert audit.run(audit.CHECKS) == []
+    assert checks.run(audit.CHECKS) == []
 
 
 def first_only(refusal: type[Exception], do: Callable[[], object]) -> Counter[str]:
@@ -224,7 +224,7 @@ def test_a_payment_is_granted_once() -> None:
     )
     assert answers == ONCE
     assert CreditGrant.objects.get().remaining == 5
-    assert audit.run(audit.CHECKS) == []
+    assert checks.run(audit.CHECKS) == []
 
 
 def test_an_entry_is_reversed_once() -> None:
@@ -234,7 +234,7 @@ def test_an_entry_is_reversed_once() -> None:
     answers = first_only(AlreadyReversed, lambda: ledger.reverse(entry=entry, at=NOW))
     assert answers == ONCE
     assert ledger.read_balance(account, at=NOW).posted == 0
-    assert audit.run(audit.CHECKS) == []
+    assert checks.run(audit.CHECKS) == []
 
 
 def test_an_event_is_debited_once() -> None:
@@ -248,7 +248,7 @@ def test_an_event_is_debited_once() -> None:
     )
     assert answers == ONCE
     assert ledger.read_balance(account, at=NOW).posted == -1
-    assert audit.run(audit.CHECKS) == []
+    assert checks.run(audit.CHECKS) == []
 
 
 def test_a_customer_is_subscribed_once() -> None:

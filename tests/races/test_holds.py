@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.db import IntegrityError
 
-from accounts import audit, ledger, postings
+from accounts import audit, checks, ledger, postings
 from accounts.burndown import Category
 from accounts.ledger import HoldEnded, HoldOrder, InsufficientCredit, Part
 from accounts.models import CreditAccount, Hold, LedgerEntry
@@ -53,7 +53,7 @@ def test_twenty_ask_for_75_and_500_is_there() -> None:
             assert Counter(answers) == {True: 6, False: 14}
             balance = ledger.read_balance(account, at=NOW)
             assert (int(balance.held), int(balance.available)) == (450, 50)
-    assert audit.run(audit.CHECKS) == []
+    assert checks.run(audit.CHECKS) == []
 
 
 def test_groups_of_ten_are_held_whole_or_not_at_all() -> None:
@@ -64,7 +64,7 @@ def test_groups_of_ten_are_held_whole_or_not_at_all() -> None:
         )
     assert Counter(answers) == {True: 2, False: 6}
     assert Hold.objects.count() == 20
-    assert audit.run(audit.CHECKS) == []
+    assert checks.run(audit.CHECKS) == []
 
 
 def test_without_the_lock_the_database_itself_keeps_the_limit(
@@ -88,7 +88,7 @@ def test_without_the_lock_the_database_itself_keeps_the_limit(
         answers = crowd.at_once(attempt)
     assert 1 <= answers.count(True) <= 6
     assert ledger.read_balance(account, at=NOW).held == 75 * answers.count(True)
-    assert audit.run(audit.CHECKS) == []
+    assert checks.run(audit.CHECKS) == []
 
 
 def capture(account: CreditAccount, reference: uuid.UUID) -> None:
@@ -139,7 +139,7 @@ def test_a_hold_ends_once_whoever_ends_it() -> None:
             balance = ledger.read_balance(account, at=NOW)
             assert (balance.posted, balance.held) == (100 - taken[hold.state], Decimal(0))
     assert len(ends) > 1
-    assert audit.run(audit.CHECKS) == []
+    assert checks.run(audit.CHECKS) == []
 
 
 def test_an_event_is_captured_once() -> None:
@@ -164,4 +164,4 @@ def test_an_event_is_captured_once() -> None:
     with crowd_of(16) as crowd:
         assert Counter(crowd.at_once(attempt)) == {True: 1, False: 15}
     assert LedgerEntry.objects.get(kind="usage").amount == -5
-    assert audit.run(audit.CHECKS) == []
+    assert checks.run(audit.CHECKS) == []

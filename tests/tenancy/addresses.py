@@ -13,9 +13,9 @@ from django.db import models
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils.http import urlsafe_base64_encode
 
-from accounts.models import Customer
+from accounts.models import CreditGrant, Customer, Parking
 from invoicing.models import Invoice
-from metering.models import BacktestRun, SpendCap
+from metering.models import Authorization, BacktestRun, DeadLetter, Event, SpendCap
 from pricing.models import CostRate, Plan, PlanVersion
 from tests.tenancy.neighbours import (
     OWN_CUSTOMER,
@@ -28,10 +28,14 @@ from tests.tenancy.neighbours import (
 )
 
 _ROWS: dict[str, type[models.Model]] = {
+    "authorization_id": Authorization,
     "backtest_id": BacktestRun,
     "cap_id": SpendCap,
     "customer_id": Customer,
+    "grant_id": CreditGrant,
     "invoice_id": Invoice,
+    "parking_id": Parking,
+    "letter_id": DeadLetter,
     "plan_id": Plan,
     "rate_id": CostRate,
     "version_id": PlanVersion,
@@ -99,6 +103,8 @@ def _values(parameter: str, route: str, name: str, owner: Neighbour) -> list[str
         return [SHARED_EVENT, OWN_EVENT] if is_event else [SHARED_CUSTOMER, OWN_CUSTOMER]
     if parameter in {"object_id", "id"}:
         return _ids(owner, _model_of(route))
+    if parameter == "key":
+        return [str(key) for key in owner.rows(Event).values_list("key", flat=True)]
     if parameter in _ROWS:
         return _ids(owner, _ROWS[parameter])
     plain = {

@@ -11,8 +11,9 @@ from django.db import models
 from accounts import api_keys
 from accounts.models import ApiKey, Organization, User
 from invoicing import closing
+from metering import authorizations, corrections
 from pricing.models import EntitlementKind, PlanVersion, ShortfallPolicy, Subscription
-from tests.clock import DAY, NOW
+from tests.clock import DAY, HOUR, NOW
 from tests.factories import (
     AlertFiringFactory,
     AssetFactory,
@@ -27,10 +28,13 @@ from tests.factories import (
     HoldFactory,
     IncludedCreditFactory,
     MembershipFactory,
+    ParkingFactory,
     PlanVersionFactory,
     PortalMembershipFactory,
     PriceFactory,
     PriceOverrideFactory,
+    ProofDifferenceFactory,
+    ProofRunFactory,
     ScheduledChangeFactory,
     SpendAlertFactory,
     SpendCapFactory,
@@ -55,7 +59,7 @@ _NAMES = {
     "external_id", "customer_external_id", "code", "event_type", "type", "quantity_property",
     "expression",
     "slug", "source", "cell", "series", "time_zone", "password", "prefix", "feature",
-    "property_name", "property_value", "bucket",
+    "property_name", "property_value", "bucket", "let_go_reason", "void_reason",
 }  # fmt: skip
 
 
@@ -157,6 +161,7 @@ def _furnished(slug: str) -> VideoWorld:
     HoldFactory.create(account=world.account)
     SpendCapFactory.create(customer=world.customer, asset=world.usd, limit=Decimal(10**12))
     _use(world)
+    _park(world)
     if slug == OURS:
         _add_what_is_its_own(world)
     return world
@@ -191,10 +196,22 @@ def _agree_terms(world: VideoWorld, text: str) -> None:
 
 
 def _use(world: VideoWorld) -> None:
+    authorizations.authorize(
+        customer=world.customer, drafts=[world.event()], expires_in=HOUR, at=NOW
+    )
     world.record(world.minutes_of("fast", "60", id=SHARED_EVENT))
     world.record(world.event(id="lost", customer="nobody"))
+    mistaken = world.event(id="mistaken")
+    world.record(mistaken)
+    corrections.void_event(organization_id=world.organization.id, key=mistaken.key, at=NOW)
     closing.close_due_periods(at=NOW + 31 * DAY)
     closing.build_due_invoices(at=NOW + 31 * DAY)
+
+
+def _park(world: VideoWorld) -> None:
+    run = ProofRunFactory.create(organization=world.organization, differences=1)
+    ProofDifferenceFactory.create(run=run, customer=world.customer)
+    ParkingFactory.create(run=run, customer=world.customer)
 
 
 def _add_what_is_its_own(world: VideoWorld) -> None:

@@ -19,11 +19,12 @@ HOSTILE = {
 }
 QUERY_NAMES = ["q", "page", "p", "o", "next", "e", "_to_field", "_popup", "all", "_facets",
                "app_label", "model_name", "field_name", "term", "id__exact", "state__exact",
-               "plan__id__exact", "customer", "cursor", "limit", "format"]  # fmt: skip
+               "plan__id__exact", "customer", "cursor", "limit", "format", "asset",
+               "kind", "from", "through", "before", "type", "day"]  # fmt: skip
 
 FORM_NAMES = ["username", "password", "organization", "email", "name", "matrix", "prices-0-id",
               "prices-TOTAL_FORMS", "prices-INITIAL_FORMS", "action", "_selected_action",
-              "index", "template"]  # fmt: skip
+              "index", "template", "counts", "limit", "window", "property_name"]  # fmt: skip
 
 
 def form_names(address: str) -> list[str]:

@@ -51,6 +51,21 @@ BODIES: dict[str, dict[str, Any]] = {
         "customer": OWN_CUSTOMER,
         "event": {"type": "video.rendered", "properties": {"minutes": "1", "speed": "fast"}},
     },
+    "authorizations": {
+        "customer": OWN_CUSTOMER,
+        "items": [{"type": "video.rendered", "properties": {"minutes": "1", "speed": "fast"}}],
+    },
+    "authorization-extend": {"expires_in": 600},
+    "authorization-report": {"amounts": {"USD": "1"}},
+    "void-events": {"ids": [OWN_EVENT]},
+    "replace": {
+        "event": {
+            "id": "new",
+            "type": "video.rendered",
+            "customer": OWN_CUSTOMER,
+            "properties": {"minutes": "1", "speed": "fast"},
+        }
+    },
     "backtests": {"plan": OWN_PLAN, "from": "2025-01-01T00:00:00Z", "customers": [OWN_CUSTOMER]},
     "customers": {"external_id": SHARED_CUSTOMER, "name": "stolen"},
     "customer": {"name": "stolen"},
@@ -196,6 +211,7 @@ def test_the_walk_would_notice(ours: Neighbour) -> None:
     [
         ("events", {**BODIES["events"], "id": "mine"}, 422),
         ("quotes", BODIES["quotes"], 422),
+        ("authorizations", BODIES["authorizations"], 422),
         ("backtests", BODIES["backtests"], 422),
         ("backtests", {**BODIES["backtests"], "plan": SHARED_PLAN}, 422),
         ("subscriptions", {"customer": OWN_CUSTOMER, "plan": SHARED_PLAN}, 404),

@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('accounts', '0006_grants_can_be_voided'),
-        ('metering', '0007_backtests'),
+        ('metering', '0010_corrections'),
     ]
 
     operations = [
