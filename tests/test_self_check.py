@@ -70,6 +70,11 @@ BREAKS = [
         "UPDATE accounts_creditgrant SET remaining = remaining - 0.01 WHERE remaining > 1",
     ),
     (
+        "of a grant carried over no more is left than was carried, or open holds need",
+        "UPDATE accounts_creditgrant SET series = id, expires_at = '2999-01-01', carried = 0.01 "
+        "WHERE remaining > 1",
+    ),
+    (
         "a grant enters the balance once, with its whole amount, when it is posted",
         "UPDATE accounts_creditgrant SET posted_at = now() WHERE posted_at IS NULL",
     ),
