@@ -91,13 +91,6 @@ BREAKS = [
         "UPDATE accounts_creditgrant SET voided_at = now() WHERE remaining > held",
     ),
     (
-        "of a grant carried over no more is left than was carried, or open holds need",
-        """
-        ALTER TABLE accounts_creditgrant DROP CONSTRAINT grant_of_a_series_expires;
-        UPDATE accounts_creditgrant SET carried = 0 WHERE remaining > held;
-        """,
-    ),
-    (
         "nothing is left of a grant whose expiry was booked",
         "UPDATE accounts_creditgrant SET expired_at = now() WHERE remaining > 0",
     ),
