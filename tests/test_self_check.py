@@ -70,6 +70,11 @@ BREAKS = [
         "UPDATE accounts_creditgrant SET remaining = remaining - 0.01 WHERE remaining > 1",
     ),
     (
+        "of a grant carried over no more is left than was carried, or open holds need",
+        "UPDATE accounts_creditgrant SET series = id, expires_at = '2999-01-01', carried = 0.01 "
+        "WHERE remaining > 1",
+    ),
+    (
         "a grant enters the balance once, with its whole amount, when it is posted",
         "UPDATE accounts_creditgrant SET posted_at = now() WHERE posted_at IS NULL",
     ),
@@ -84,13 +89,6 @@ BREAKS = [
     (
         "nothing is left of a voided grant but what open holds need",
         "UPDATE accounts_creditgrant SET voided_at = now() WHERE remaining > held",
-    ),
-    (
-        "of a grant carried over no more is left than was carried, or open holds need",
-        """
-        ALTER TABLE accounts_creditgrant DROP CONSTRAINT grant_of_a_series_expires;
-        UPDATE accounts_creditgrant SET carried = 0 WHERE remaining > held;
-        """,
     ),
     (
         "nothing is left of a grant whose expiry was booked",
