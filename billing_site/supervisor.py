@@ -101,7 +101,8 @@ class Supervisor:
                 self._turn()
         finally:
             children.stop(process, polite=program.stop_signal, seconds=program.seconds_to_stop)
-        self._output.show(0)
+        while self._output.show(0):
+            pass  # Its last words, and that there are no more, come one after the other.
         if process.returncode != 0:
             message = f"{program.name} {_ending(process)}"
             raise ProgramFailedError(message)

@@ -71,8 +71,10 @@ BREAKS = [
     ),
     (
         "of a grant carried over no more is left than was carried, or open holds need",
-        "UPDATE accounts_creditgrant SET series = id, expires_at = '2999-01-01', carried = 0.01 "
-        "WHERE remaining > 1",
+        """
+        UPDATE accounts_creditgrant SET series = id, expires_at = '2999-01-01', carried = 0.01
+        WHERE remaining > 1
+        """,
     ),
     (
         "a grant enters the balance once, with its whole amount, when it is posted",

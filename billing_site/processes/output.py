@@ -34,11 +34,13 @@ class PrefixedOutput:
         self._stream.write(f"{text}\n")
         self._stream.flush()
 
-    def show(self, seconds: float) -> None:
-        """Show what arrives, for at most this long when nothing does."""
-        for key, _ in self._pipes.select(seconds):
+    def show(self, seconds: float) -> bool:
+        """Show what arrives, for at most this long when nothing does; False when nothing did."""
+        ready = self._pipes.select(seconds)
+        for key, _ in ready:
             self._read(key)
         self._stream.flush()
+        return bool(ready)
 
     def _read(self, key: selectors.SelectorKey) -> None:
         source: _Source = key.data

@@ -1,6 +1,7 @@
 """Random JSON, thrown at every address that takes a body: answered, and never by a 5xx."""
 
 import json
+import uuid
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -78,6 +79,8 @@ def test_random_json_breaks_nothing(api: Caller, video: VideoWorld, data: st.Dat
         authorization_id=authorize(
             video, video.minutes_of("fast", "0"), expires_in=DAY, at=timezone.now()
         ).id,
+        grant_id=video.account.grants.earliest("created_at").id,
+        letter_id=uuid.uuid4(),
         code=video.plan_version.plan.code,
         number=1,
     )

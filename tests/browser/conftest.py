@@ -2,12 +2,14 @@
 
 import os
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -113,6 +115,23 @@ def open_context(browser: Browser, site: Site) -> Iterator[OpenContext]:
     yield open_one
     for context in contexts:
         context.close()
+    _wait_until_nobody_is_served()
+
+
+def _wait_until_nobody_is_served() -> None:
+    """Wait for requests that a page left behind, or they meet the tables being emptied."""
+    deadline = time.monotonic() + 10
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
+                " AND backend_type = 'client backend'"
+                " AND pid <> pg_backend_pid() AND state <> 'idle'"
+            )
+            if not cursor.fetchone()[0]:
+                return
+            assert time.monotonic() < deadline, "a request has not ended"
+            time.sleep(0.02)
 
 
 def _session(person: User) -> str:
