@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -117,7 +118,11 @@ def correct(actor: Actor) -> None:
     event = found.first()
     if event is None:
         return
-    about = {"organization_id": actor.organization.id, "key": event.key, "at": timezone.now()}
+    about: dict[str, Any] = {
+        "organization_id": actor.organization.id,
+        "key": event.key,
+        "at": timezone.now(),
+    }
     if actor.chance.random() < 0.5:
         corrections.void_event(**about)
         return
@@ -128,7 +133,9 @@ def correct(actor: Actor) -> None:
 def give(actor: Actor) -> None:
     """Give credit, some of it for a moment only, and take some back."""
     now = timezone.now()
-    terms = actor.chance.choice([{}, {"expires_at": now + SECOND}, {"effective_at": now + SECOND}])
+    terms: dict[str, Any] = actor.chance.choice(
+        [{}, {"expires_at": now + SECOND}, {"effective_at": now + SECOND}]
+    )
     ledger.grant_credit(
         account=actor.world.account,
         amount=Decimal(actor.chance.randrange(1, 20)),
