@@ -197,6 +197,7 @@ def test_nobody_waits_in_a_circle_and_the_books_are_right(
         actor = Actor(worlds=worlds, number=number, chance=random.Random(number))
         for _ in range(OPERATIONS):
             actor.chance.choice(VERBS)(actor)
+            connection.close()  # Back to the pool, which is smaller than the crowd.
 
     with crowd_of(CROWD, seconds=120 + OPERATIONS * 2) as crowd:
         crowd.at_once(live)
