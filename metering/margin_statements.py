@@ -20,13 +20,15 @@ class Attribute:
     property: str = ""
 
 
-# Every event once, with what it was charged in the asset of costs. It is compared there when it
-# was charged in that asset, or in none.
+# Every event once, with what it was charged in the asset of costs and somebody pays. It is compared
+# there when it was charged in that asset, or in none.
 _EVENTS = f"""
 SELECT event.key, event.cost_amount AS cost, event.cost_parts,
     count(rated.price_id) = 0 OR bool_or(rated.price_id = ANY(%(prices)s::uuid[])) AS is_compared,
     coalesce(
-        sum(rated.amount) FILTER (WHERE rated.price_id = ANY(%(prices)s::uuid[])), 0
+        sum(rated.amount - rated.uncollected)
+            FILTER (WHERE rated.price_id = ANY(%(prices)s::uuid[])),
+        0
     ) AS revenue
     {{columns}}
 FROM metering_event event
@@ -41,7 +43,7 @@ GROUP BY event.organization_id, event.key
 _EVENTS_BY_METER = """
 WITH event AS MATERIALIZED ({events}),
 part AS (
-    SELECT event.key, price.meter, rated.amount AS revenue, 0 AS cost
+    SELECT event.key, price.meter, rated.amount - rated.uncollected AS revenue, 0 AS cost
     FROM event
     JOIN metering_ratedevent rated
         ON rated.organization_id = %(organization)s AND rated.event_key = event.key
@@ -98,7 +100,8 @@ def other_revenue(attributes: Sequence[Attribute]) -> str:
     columns = "".join(f"{each.sql}, " for each in attributes)
     places = ", ".join(str(place) for place in range(1, len(attributes) + 2))
     return f"""
-    SELECT {columns} line.asset, count(DISTINCT event.key), sum(rated.amount)
+    SELECT {columns} line.asset, count(DISTINCT event.key),
+        sum(rated.amount - rated.uncollected)
     FROM metering_event event
     JOIN metering_ratedevent rated
         ON rated.organization_id = event.organization_id AND rated.event_key = event.key

@@ -1,18 +1,21 @@
 """What events earned and what they cost."""
 
 import datetime as dt
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
 
 from accounts import ledger
 from accounts.burndown import Category
+from accounts.models import Customer
 from accounts.money import to_wire
-from metering import margins
+from metering import authorizations, event_drafts, margins
+from metering.event_drafts import EventDraft
 from metering.margins import NoCostAsset, Report, ReportInvalid, TooManyRows
 from pricing import publication
 from pricing.models import PlanVersion
-from tests.clock import SINCE
+from tests.clock import HOUR, NOW, SINCE
 from tests.factories import (
     AssetFactory,
     CostPolicyFactory,
@@ -54,6 +57,23 @@ def rows(found: Report) -> dict[tuple[str | None, ...], tuple[int, str, str, str
             to_wire(row.figures.margin),
         )
         for row in found.rows
+    }
+
+
+def test_what_nobody_pays_is_no_revenue(tokens: TokenWorld) -> None:
+    customer = Customer.objects.get(external_id="acme")
+    asked = event_drafts.parse_question({"type": "completion"}, customer="acme", at=NOW)
+    assert isinstance(asked, EventDraft)
+    asked = replace(asked, properties={"model": "opus", "input_tokens": 0, "output_tokens": 0})
+    made = authorizations.authorize(
+        customer=customer, drafts=[asked], expires_in=HOUR, at=NOW
+    ).authorization.row
+    tokens.call("opus", 100 * MILLION, 100 * MILLION, authorization=str(made.id))
+    figures = report(tokens).total
+    assert (to_wire(figures.revenue), to_wire(figures.cost)) == ("1000", "900")
+    assert rows(report(tokens, "meter")) == {
+        ("input_tokens",): (1, "125", "100", "25"),
+        ("output_tokens",): (1, "875", "800", "75"),
     }
 
 
