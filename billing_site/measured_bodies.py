@@ -46,7 +46,7 @@ def measured_stream(application: Asynchronous, *, most: int) -> Asynchronous:
         if scope["type"] != "http" or not _has_body(scope):
             await application(scope, receive, send)
             return
-        body = b""
+        body = bytearray()
         while len(body) <= most:
             message = await receive()
             if message["type"] != "http.request":
@@ -56,13 +56,13 @@ def measured_stream(application: Asynchronous, *, most: int) -> Asynchronous:
             body += message.get("body", b"")
             if not message.get("more_body", False):
                 break
-        body = body[: most + 1]
+        del body[most + 1 :]
         headers = [(name, value) for name, value in scope["headers"] if name != b"content-length"]
         measured_scope = {
             **scope,
             "headers": [*headers, (b"content-length", str(len(body)).encode())],
         }
-        await application(measured_scope, _given(body, receive), send)
+        await application(measured_scope, _given(bytes(body), receive), send)
 
     return measure
 

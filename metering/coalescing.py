@@ -16,11 +16,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+import structlog
 from django.db import connection
 
 from metering import ingestion
 from metering.event_drafts import EventDraft, InvalidDraft
 from metering.ingestion import Recorded
+
+log = structlog.get_logger(__name__)
 
 EVENTS_MAX = 500
 """How many events one transaction takes up, unless a single request brings more."""
@@ -101,13 +104,21 @@ class Coalescer[Ticket]:
                 self._changed.wait_for(lambda: self._ready)
                 organization_id = self._ready.popleft()
                 requests = self._take(self._waiting[organization_id])
-            self._deliver(self._record(organization_id, requests))
-            with self._changed:
-                if self._waiting[organization_id]:
-                    self._ready.append(organization_id)
-                    self._changed.notify()
-                else:
-                    del self._waiting[organization_id]
+            answers = self._record(organization_id, requests)
+            try:
+                self._deliver(answers)
+            except Exception:
+                # Whoever asked is gone or will ask again. Those who come after must be served.
+                log.exception("answers could not be delivered", requests=len(requests))
+            self._let_go(organization_id)
+
+    def _let_go(self, organization_id: uuid.UUID) -> None:
+        with self._changed:
+            if self._waiting[organization_id]:
+                self._ready.append(organization_id)
+                self._changed.notify()
+            else:
+                del self._waiting[organization_id]
 
     @staticmethod
     def _take(waiting: deque[_Request[Ticket]]) -> list[_Request[Ticket]]:

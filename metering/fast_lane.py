@@ -165,9 +165,20 @@ def _is_plain(headers: Mapping[bytes, bytes], scope: Scope_) -> bool:
         and not scope.get("query_string")
         and b"content-encoding" not in headers
         and b"expect" not in headers
-        and not settings.SECURE_SSL_REDIRECT
+        and _is_secure_enough(headers, scope)
         and validate_host(_host(headers), settings.ALLOWED_HOSTS)
     )
+
+
+def _is_secure_enough(headers: Mapping[bytes, bytes], scope: Scope_) -> bool:
+    """Whether it came the way it has to: what did not is redirected by the other door."""
+    if not settings.SECURE_SSL_REDIRECT or scope["scheme"] == "https":
+        return True
+    if settings.SECURE_PROXY_SSL_HEADER is None:
+        return False
+    name, secure = settings.SECURE_PROXY_SSL_HEADER
+    header = name.removeprefix("HTTP_").replace("_", "-").lower().encode()
+    return headers.get(header, b"").split(b",", 1)[0].strip() == secure.encode()
 
 
 def _host(headers: Mapping[bytes, bytes]) -> str:
@@ -177,14 +188,14 @@ def _host(headers: Mapping[bytes, bytes]) -> str:
 
 async def _read(receive: Receive) -> _Body:
     """Read a body of announced, bounded size."""
-    content = b""
+    content = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return _Body(content, is_whole=False)
+            return _Body(bytes(content), is_whole=False)
         content += message.get("body", b"")
         if not message.get("more_body", False):
-            return _Body(content, is_whole=True)
+            return _Body(bytes(content), is_whole=True)
 
 
 def _replayed(body: _Body, receive: Receive) -> Receive:
@@ -222,9 +233,9 @@ def _parse(body: bytes) -> tuple[Drafts, bool] | None:
 
 def _deliver(answers: Sequence[Answered[asyncio.Future[Recorded]]]) -> None:
     """Wake those who wait, by one call into the loop for all of them."""
+    answers[0].ticket.get_loop().call_soon_threadsafe(_settle, answers)
     if any(each.recorded is not None and each.recorded.firings for each in answers):
         tasks.wake_delivery()
-    answers[0].ticket.get_loop().call_soon_threadsafe(_settle, answers)
 
 
 def _settle(answers: Sequence[Answered[asyncio.Future[Recorded]]]) -> None:

@@ -1,7 +1,9 @@
 """Two doors, one domain: the fast lane answers byte for byte as the reference door does."""
 
 import asyncio
+import datetime as dt
 import json
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -234,13 +236,74 @@ def test_a_set_that_fails_is_recorded_request_by_request(
 
     monkeypatch.setattr(ingestion, "record_events", poisoned)
     answered: list[coalescing.Answered[str]] = []
-    coalescer = coalescing.Coalescer[str](clock=timezone.now, deliver=answered.extend)
-    requests = [coalescing._Request(name, [shop.event(id=name)]) for name in ("a", "poison", "b")]
-    answered.extend(coalescer._record(shop.organization.id, requests))
-    assert [each.ticket for each in answered] == ["a", "poison", "b"]
-    assert [each.recorded is not None for each in answered] == [True, False, True]
-    assert isinstance(answered[1].error, ArithmeticError)
-    assert set(Event.objects.values_list("external_id", flat=True)) == {"a", "b"}
+    at_work, all_are_there, done = (threading.Event() for _ in range(3))
+
+    def clock() -> dt.datetime:
+        at_work.set()
+        assert all_are_there.wait(10)
+        return timezone.now()
+
+    def deliver(answers: Sequence[coalescing.Answered[str]]) -> None:
+        answered.extend(answers)
+        if len(answered) == 1:
+            raise RuntimeError("whoever asked is gone")
+        done.set()
+
+    coalescer = coalescing.Coalescer[str](clock=clock, deliver=deliver)
+    for name in ("first", "a", "poison", "b"):
+        coalescer.submit(
+            organization_id=shop.organization.id, drafts=[shop.event(id=name)], ticket=name
+        )
+        assert at_work.wait(10)
+    all_are_there.set()
+    assert done.wait(10)
+    assert [each.ticket for each in answered] == ["first", "a", "poison", "b"]
+    assert [each.recorded is not None for each in answered] == [True, True, False, True]
+    assert isinstance(answered[2].error, ArithmeticError)
+    assert set(Event.objects.values_list("external_id", flat=True)) == {"first", "a", "b"}
+
+
+def test_what_the_lane_fails_at_is_tried_by_the_other_door(
+    shop: VideoWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, secret = key_of(shop, Scope.EVENTS_WRITE)
+    record_events = ingestion.record_events
+    failures = iter([ArithmeticError("once")])
+
+    def fails_once(**asked: Any) -> ingestion.Recorded:
+        for failure in failures:
+            raise failure
+        return record_events(**asked)
+
+    monkeypatch.setattr(ingestion, "record_events", fails_once)
+    answer = asgi_door(secret)(json.dumps(fast_minutes(shop)).encode())
+    assert (answer.status, json.loads(answer.body)["status"]) == (201, "recorded")
+    assert Event.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "by_lane"), [("https", True), ("https, http", True), ("http", False), ("", False)]
+)
+def test_the_lane_takes_only_what_came_by_https_where_it_has_to(
+    shop: VideoWorld, settings: Any, *, forwarded: str, by_lane: bool
+) -> None:
+    settings.SECURE_SSL_REDIRECT = True
+    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+    _, secret = key_of(shop, Scope.EVENTS_WRITE)
+    headers = {"x-forwarded-proto": forwarded, **headers_of(secret, {})}
+    handed_on: list[Any] = []
+
+    async def otherwise(scope: Any, receive: Any, send: Any) -> None:
+        handed_on.append(scope)
+        await send(
+            {"type": "http.response.start", "status": 301, "headers": [(b"content-type", b"-")]}
+        )
+        await send({"type": "http.response.body", "body": b""})
+
+    body = json.dumps(fast_minutes(shop)).encode()
+    lane = fast_lane.FastLane(otherwise)
+    answer = asyncio.run(call(lane, body, {**headers, "content-length": str(len(body))}))
+    assert (answer.status, len(handed_on)) == ((201, 0) if by_lane else (301, 1))
 
 
 def test_a_revoked_key_is_refused_within_five_seconds(
