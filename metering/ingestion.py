@@ -18,8 +18,8 @@ from accounts import identifiers, ledger, tenancy
 from metering import alerts, cap_counters, cap_reservations, event_rows, outcomes
 from metering.capturing import Captures
 from metering.event_drafts import EventDraft, InvalidDraft
-from metering.event_rows import Writes
-from metering.models import Authorization, DeadLetter, Event
+from metering.event_rows import Known, Writes
+from metering.models import Authorization, DeadLetter
 from metering.outcomes import Outcome, Status
 from metering.subscribers import Paid, RatedPrice, Refused, Subscriber, Subscribers
 from pricing import costs
@@ -116,14 +116,6 @@ def _is_race(error: Exception) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Known:
-    """An event that is stored, or about to be by this very set."""
-
-    payload_hash: bytes
-    charges: Sequence[dict[str, str]]
-
-
 class _Recording:
     """One transaction's worth of events; `ending` is the authorization that ends after them.
 
@@ -145,7 +137,6 @@ class _Recording:
 
     def run(self) -> Recorded:
         self.writes = Writes()
-        self.known: dict[uuid.UUID, _Known] = {}
         # Known keys are read after the locks are taken: only then is it too late for another.
         self._lock()
         self._read_known()
@@ -174,11 +165,11 @@ class _Recording:
         )
 
     def _read_known(self) -> None:
-        rows = Event.objects.filter(
-            organization=self.organization_id, key__in={draft.key for draft in self.drafts}
-        ).values_list("key", "payload_hash", "charges")
-        for key, payload_hash, charges in rows.order_by():
-            self.known[key] = _Known(payload_hash=bytes(payload_hash), charges=charges)
+        known = event_rows.read_known(
+            organization_id=self.organization_id, keys={draft.key for draft in self.drafts}
+        )
+        self.known = known.events
+        self.buried = set(known.dead_letters)
 
     # One event.
 
@@ -243,7 +234,9 @@ class _Recording:
                 counted=paid.counted,
             )
         )
-        self.known[draft.key] = _Known(payload_hash=draft.payload_hash, charges=paid.charges)
+        self.known[draft.key] = Known(draft.payload_hash, paid.charges)
+        if draft.key in self.buried:
+            self.writes.resolved.append(draft.key)
         for each in rated:
             self._count(draft, each, period.id, paid)
 
