@@ -27,7 +27,7 @@ def flushes() -> int:
 
 
 def fdatasync_seconds() -> float:
-    """Return how long pg_test_fsync says one fdatasync of 8 kB takes beside the database's files."""
+    """Return how long one fdatasync of 8 kB takes beside the database's files."""
     beside = (embedded.home() / "postgres").resolve().parent
     with tempfile.NamedTemporaryFile(dir=beside, prefix="fsync-") as file:
         test = subprocess.Popen(

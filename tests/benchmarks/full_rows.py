@@ -81,7 +81,8 @@ _SAMPLES = (
     # An entry's number and what it leaves are its account's, moved by what came before it.
     """
     CREATE TABLE {schema}.{name}_entry AS
-    SELECT place.place, entry.*, row_number() OVER link AS step, sum(entry.amount) OVER link AS moves
+    SELECT place.place, entry.*, row_number() OVER link AS step,
+        sum(entry.amount) OVER link AS moves
     FROM {schema}.{name}_place place
     JOIN accounts_ledgerentry entry
         ON entry.organization_id = place.organization_id AND entry.reference = place.key
@@ -107,8 +108,10 @@ _SAMPLES = (
     SELECT grant_id, sum(amount) AS moves
     FROM {schema}.{name}_entry WHERE grant_id IS NOT NULL GROUP BY grant_id
     """,
-    "ANALYZE {schema}.{name}_event, {schema}.{name}_rated, {schema}.{name}_entry, "
-    "{schema}.{name}_total, {schema}.{name}_account, {schema}.{name}_grant",
+    """
+    ANALYZE {schema}.{name}_event, {schema}.{name}_rated, {schema}.{name}_entry,
+        {schema}.{name}_total, {schema}.{name}_account, {schema}.{name}_grant
+    """,
 )
 
 

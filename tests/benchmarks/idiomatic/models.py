@@ -8,6 +8,9 @@ class ApiKey(models.Model):
 
     key = models.CharField(max_length=64, unique=True)
 
+    def __str__(self) -> str:
+        return self.key[:8]
+
 
 class Price(models.Model):
     """What 1,000 tokens cost, by model and speed."""
@@ -29,6 +32,9 @@ class Account(models.Model):
     customer = models.CharField(max_length=200, unique=True)
     balance = models.DecimalField(max_digits=38, decimal_places=12, default=0)
 
+    def __str__(self) -> str:
+        return self.customer
+
 
 class Event(models.Model):
     """What was used, and what it cost."""
@@ -41,6 +47,9 @@ class Event(models.Model):
     quantity = models.DecimalField(max_digits=38, decimal_places=12)
     amount = models.DecimalField(max_digits=38, decimal_places=12)
 
+    def __str__(self) -> str:
+        return self.external_id
+
 
 class LedgerEntry(models.Model):
     """A change of a balance."""
@@ -50,6 +59,9 @@ class LedgerEntry(models.Model):
     amount = models.DecimalField(max_digits=38, decimal_places=12)
     balance_after = models.DecimalField(max_digits=38, decimal_places=12)
     created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.amount:+f}"
 
 
 class UsageTotal(models.Model):
@@ -62,3 +74,6 @@ class UsageTotal(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["account", "price"], name="total_once")]
+
+    def __str__(self) -> str:
+        return f"{self.quantity:f}"
