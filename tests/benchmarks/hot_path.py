@@ -231,7 +231,7 @@ def authorizing(bench: Bench) -> list[Measure]:
             unit="items/s", gate=5, record=10,
             ours=lambda clients=clients: bench.authorized(GROUP, clients=clients),  # type: ignore[misc]
             yardsticks={
-                "one by one": lambda clients=clients: bench.authorized(1, clients=clients).value  # type: ignore[dict-item, misc]
+                "one by one": lambda clients=clients: bench.authorized(1, clients=clients).value  # type: ignore[misc]
             },
         )
         for clients in (1, 16)

@@ -88,12 +88,16 @@ def test_one_event_from_twenty_at_once_is_recorded_once(world: VideoWorld, lane:
 def test_one_key_from_five_at_once_has_one_effect_and_one_body(
     world: VideoWorld, lane: Lane, verb: str
 ) -> None:
-    asked = {"customer": world.customer.external_id, "items": [work("5")]}
+    asked: dict[str, Any] = {"customer": world.customer.external_id, "items": [work("5")]}
     path, body = "authorizations", asked
     if verb != "authorize":
         made = lane.post("authorizations", asked).json["id"]
         path = f"authorizations/{made}/{verb}"
-        body = {"capture": {"events": [event(world)]}, "extend": {"items": [work()]}}.get(verb, {})
+        bodies: dict[str, dict[str, Any]] = {
+            "capture": {"events": [event(world)]},
+            "extend": {"items": [work()]},
+        }
+        body = bodies.get(verb, {})
     key = {"Idempotency-Key": uuid.uuid4().hex}
     with crowd_of(5) as crowd:
         answers = crowd.at_once(lambda _: lane.post(path, body, headers=key))

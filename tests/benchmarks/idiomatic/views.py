@@ -43,9 +43,9 @@ class EventView(APIView):
 
     def post(self, request: Request) -> Response:
         """Record what was sent."""
-        is_batch = "events" in request.data
-        sent = request.data["events"] if is_batch else request.data
-        serializer = EventSerializer(data=sent, many=is_batch)
+        sent: Any = request.data
+        is_batch = "events" in sent
+        serializer = EventSerializer(data=sent["events"] if is_batch else sent, many=is_batch)
         serializer.is_valid(raise_exception=True)
         if not is_batch:
             return Response(record(serializer.validated_data), status=201)
