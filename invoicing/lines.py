@@ -8,6 +8,8 @@ from enum import StrEnum
 from accounts import money
 from accounts.money import ZERO
 
+ONE = Decimal(1)
+
 
 class LineKind(StrEnum):
     """What a line is for."""
@@ -78,7 +80,7 @@ def plain_line(
     description: str,
     amount: Decimal,
     scale: int,
-    quantity: Decimal = Decimal(1),
+    quantity: Decimal = ONE,
     note: str = "",
 ) -> Line:
     """Return a line that no credit pays: a fee, seats, an item. Rounded once, to `scale` places."""
@@ -86,7 +88,7 @@ def plain_line(
     return Line(
         kind=kind,
         description=description,
-        quantity=quantity,
+        quantity=money.quantize(quantity),
         usage_amount=exact,
         amount=money.round_to_minor_unit(amount, scale=scale),
         note=note,

@@ -16,3 +16,10 @@ def close_due_periods() -> int:
 def build_invoices() -> int:
     """Invoice closed periods."""
     return closing.build_due_invoices(at=timezone.now())
+
+
+@shared_task
+def open_periods() -> int:
+    """Begin what nobody has used yet, and invoice what is due when a period begins."""
+    closing.begin_due_periods(at=timezone.now())
+    return closing.open_due_periods(at=timezone.now())
