@@ -1,8 +1,10 @@
 """How invoices are written: a draft as often as need be, and then once and for all."""
 
 import datetime as dt
+import uuid
 from collections.abc import Collection, Iterable, Sequence
 
+from accounts import parked_customers
 from invoicing import numbering
 from invoicing.drawing import Drawing
 from invoicing.models import (
@@ -18,6 +20,22 @@ from metering.models import BillingPeriod
 from pricing import coupons
 
 SERIES = "INV"
+
+
+class UnknownInvoice(LookupError):
+    """The organization has no invoice with this id."""
+
+
+def lock(*, organization_id: uuid.UUID, invoice_id: uuid.UUID) -> Invoice:
+    """Lock the customer's accounts and then the invoice, as everywhere. Raises UnknownInvoice."""
+    invoices = Invoice.objects.for_organization(organization_id).select_related("asset", "customer")
+    found = invoices.filter(id=invoice_id).first()
+    if found is None:
+        raise UnknownInvoice(str(invoice_id))
+    parked_customers.lock_accounts(
+        organization_id=organization_id, customer_ids=[found.customer_id]
+    )
+    return invoices.select_for_update(no_key=True, of=("self",)).get(id=invoice_id)
 
 
 def write_drafts(

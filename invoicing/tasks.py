@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from invoicing import closing
+from invoicing import closing, credit_notes
 
 
 @shared_task
@@ -23,3 +23,9 @@ def open_periods() -> int:
     """Begin what nobody has used yet, and invoice what is due when a period begins."""
     closing.begin_due_periods(at=timezone.now())
     return closing.open_due_periods(at=timezone.now())
+
+
+@shared_task
+def correct_invoices() -> int:
+    """Write credit notes for events that were voided after their invoice."""
+    return credit_notes.correct_invoices(at=timezone.now())
