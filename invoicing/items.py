@@ -7,6 +7,9 @@ from accounts import money, tenancy
 from accounts.models import Asset, Customer
 from invoicing.models import InvoiceItem
 
+AMOUNT_MAX = Decimal(10) ** 15
+"""Far above any item, and far below what an invoice of several can still add up."""
+
 
 class ItemRefused(ValueError):
     """The item cannot be invoiced; `field` says what is wrong with it."""
@@ -24,6 +27,8 @@ def add_item(
         raise ItemRefused("asset", "is no currency and cannot be invoiced")
     if amount <= 0:
         raise ItemRefused("amount", "must be above zero; give a credit note to ask for less")
+    if amount >= AMOUNT_MAX:
+        raise ItemRefused("amount", "must have at most 15 digits before the point")
     if money.round_to_minor_unit(amount, scale=asset.scale) != amount:
         raise ItemRefused("amount", f"must have at most {asset.scale} places")
     with tenancy.transaction_for(customer.organization_id):

@@ -875,7 +875,7 @@ class InvoiceCorrectionFactory(DjangoModelFactory[InvoiceCorrection]):
     organization = SelfAttribute("void.organization")
     invoice = SubFactory(
         InvoiceFactory,
-        period__subscription__customer__organization=SelfAttribute("......organization"),
+        period__subscription__customer__organization=SelfAttribute(".....organization"),
     )
 
 

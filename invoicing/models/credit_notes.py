@@ -58,11 +58,19 @@ class CreditNote(TenantModel):
                 PERFORM FROM invoicing_invoice WHERE id = NEW.invoice_id FOR NO KEY UPDATE;
                 IF EXISTS (
                     SELECT FROM invoicing_invoice invoice
+                    WHERE invoice.id = NEW.invoice_id AND (
+                        invoice.organization_id <> NEW.organization_id
+                        OR invoice.customer_id <> NEW.customer_id
+                        OR invoice.asset_id <> NEW.asset_id
+                    )
+                ) THEN
+                    RAISE EXCEPTION 'a credit note is of its own tenant, customer and currency'
+                        USING ERRCODE = 'integrity_constraint_violation';
+                END IF;
+                IF EXISTS (
+                    SELECT FROM invoicing_invoice invoice
                     WHERE invoice.id = NEW.invoice_id
-                        AND (invoice.state <> 'finalized'
-                            OR invoice.customer_id <> NEW.customer_id
-                            OR invoice.asset_id <> NEW.asset_id
-                            OR invoice.total < NEW.total + (
+                        AND (invoice.state <> 'finalized' OR invoice.total < NEW.total + (
                                 SELECT coalesce(sum(note.total), 0) FROM invoicing_creditnote note
                                 WHERE note.invoice_id = invoice.id
                             ))
