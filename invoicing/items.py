@@ -19,10 +19,9 @@ class ItemRefused(ValueError):
         self.field = field
 
 
-def add_item(
-    *, customer: Customer, asset: Asset, amount: Decimal, description: str, at: dt.datetime
-) -> InvoiceItem:
-    """Add an item of `amount`, above zero and in whole minor units. Raises ItemRefused."""
+def check(*, asset: Asset, amount: Decimal) -> None:
+    """Raise ItemRefused unless an item of `amount` could be added: above zero, not absurd, in a
+    currency, and in whole minor units of it."""
     if not asset.is_currency:
         raise ItemRefused("asset", "is no currency and cannot be invoiced")
     if amount <= 0:
@@ -31,6 +30,13 @@ def add_item(
         raise ItemRefused("amount", "must have at most 15 digits before the point")
     if money.round_to_minor_unit(amount, scale=asset.scale) != amount:
         raise ItemRefused("amount", f"must have at most {asset.scale} places")
+
+
+def add_item(
+    *, customer: Customer, asset: Asset, amount: Decimal, description: str, at: dt.datetime
+) -> InvoiceItem:
+    """Add an item for the customer's next invoice. Raises ItemRefused."""
+    check(asset=asset, amount=amount)
     with tenancy.transaction_for(customer.organization_id):
         return InvoiceItem.objects.create(
             organization_id=customer.organization_id,
