@@ -139,7 +139,10 @@ class Company:
 
     def _fill_invoicing(self) -> None:
         period = BillingPeriodFactory.create(
-            subscription=self.subscription, closed_at=NOW, starts_at=NOW - DAY, ends_at=NOW
+            subscription=self.subscription,
+            closed_at=NOW,
+            starts_at=NOW - 30 * DAY,
+            ends_at=NOW - 20 * DAY,
         )
         # What it asks for needs no lines, as if credit had given something back.
         final = InvoiceFactory.create(
