@@ -10,12 +10,12 @@ given by an operator. All notes of an invoice never come to more than the invoic
 import datetime as dt
 import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from decimal import Decimal
 from typing import NamedTuple
 
-from django.db.models import Exists, OuterRef, Sum
+from django.db.models import Exists, OuterRef, QuerySet, Sum
 
 from accounts import money, parked_customers, parking, tenancy
 from accounts.models import Organization
@@ -122,7 +122,7 @@ def correct_invoices(*, at: dt.datetime) -> int:
     )
 
 
-def _to_correct() -> "Iterable[Invoice]":
+def _to_correct() -> QuerySet[Invoice]:
     made_up = InvoiceCorrection.objects.filter(
         organization=OuterRef("organization"),
         void=OuterRef("void"),
@@ -209,7 +209,7 @@ def _adjusted(
     return found
 
 
-def _by_place(adjustments: Iterable[Adjustment]) -> Mapping[_Place, _Moved]:
+def _by_place(adjustments: Iterable[Adjustment]) -> dict[_Place, _Moved]:
     moved: dict[_Place, _Moved] = defaultdict(_Moved)
     for each in adjustments:
         if not each.kind and each.price.settle != Settle.ON_EVENT:

@@ -22,7 +22,7 @@ class Days(NamedTuple):
     end: dt.date
 
     @property
-    def count(self) -> int:
+    def length(self) -> int:
         """How many they are; none when they end before they begin."""
         return max((self.end - self.first).days, 0)
 
@@ -60,8 +60,8 @@ def share_of(
     trial_ends: dt.date | None = None,
 ) -> Share:
     """Return the days of a period that are charged: from sign-up, after a trial, until the end."""
-    return Share(charged_days(period, begins=begins, ends=ends, trial_ends=trial_ends).count,
-                 max(period.count, 1))  # fmt: skip
+    return Share(charged_days(period, begins=begins, ends=ends, trial_ends=trial_ends).length,
+                 max(period.length, 1))  # fmt: skip
 
 
 def charged_days(
@@ -96,8 +96,8 @@ def seat_runs(
     runs = []
     for seats, days in _stretches(charged, first, changes):
         chargeable = max(seats - included, 0)
-        if chargeable and days.count:
-            runs.append(Run(seats=chargeable, share=Share(days.count, max(period.count, 1))))
+        if chargeable and days.length:
+            runs.append(Run(seats=chargeable, share=Share(days.length, max(period.length, 1))))
     return runs
 
 
@@ -115,7 +115,7 @@ def seat_changes(
         chargeable = max(seats - included, 0)
         if chargeable == standing:
             continue
-        rest = Share(Days(days.first, charged.end).count, max(period.count, 1))
+        rest = Share(Days(days.first, charged.end).length, max(period.length, 1))
         runs += [Run(seats=-standing, share=rest)] if standing else []
         runs += [Run(seats=chargeable, share=rest)] if chargeable else []
         standing = chargeable

@@ -26,6 +26,11 @@ def moment(text: str) -> dt.datetime:
     return dt.datetime.fromisoformat(text).replace(tzinfo=dt.UTC)
 
 
+def amounts(*numbers: int) -> tuple[Decimal, ...]:
+    """Return whole amounts, to compare several with at once."""
+    return tuple(Decimal(number) for number in numbers)
+
+
 def open_fee_world(
     *, at: dt.datetime, seats: int = 1, coupon: Any = None, **terms: Any
 ) -> VideoWorld:

@@ -10,7 +10,7 @@ from invoicing.models import InvoiceKind, InvoiceLine, PeriodOpening
 from metering.models import BillingPeriod
 from pricing.models import FeeTiming, Subscription
 from tests.clock import DAY, HOUR
-from tests.invoicing.fee_worlds import invoices_of, let_it_be, moment, open_fee_world, said
+from tests.invoicing.fee_worlds import amounts, invoices_of, let_it_be, moment, open_fee_world, said
 
 pytestmark = pytest.mark.django_db
 
@@ -27,7 +27,7 @@ def test_a_fee_in_advance_is_due_at_sign_up_and_then_with_the_invoice_of_each_pe
     opening, first = invoices_of(world)
     assert (opening.kind, said(opening)) == (InvoiceKind.OPENING, ["Pro: base fee: 50"])
     assert said(first) == ["Video minutes: 7", "Pro: base fee: 50"]
-    assert (opening.total, first.total) == (50, 57)
+    assert (opening.total, first.total) == amounts(50, 57)
     assert "2025-05-01 to 2025-06-01" in InvoiceLine.objects.get(invoice=first, position=2).note
     assert self_check.differences() == []
 
@@ -104,7 +104,7 @@ def test_seats_given_back_beyond_what_is_due_are_carried_to_the_next_invoice() -
     let_it_be(MAY + HOUR)
     let_it_be(JUNE + HOUR)
     opening, first, second = invoices_of(world)
-    assert (opening.total, first.total, second.total) == (300, 0, 0)
+    assert (opening.total, first.total, second.total) == amounts(300, 0, 0)
     # 28 of 30 days of 9 seats less are 252, of which 60 paid for two months of one seat.
     assert said(second)[-1] == "Carried over to the next invoice: 192"
     assert self_check.differences() == []

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -11,6 +12,7 @@ from accounts import money
 from invoicing import proration
 from invoicing.proration import Change, Days
 from pricing.trials import Share
+from tests.invoicing.fee_worlds import amounts
 
 
 def on(text: str) -> dt.date:
@@ -54,7 +56,7 @@ def test_a_change_gives_back_the_old_rest_and_charges_the_new() -> None:
     back, charged = proration.change_of_fee(
         before=Decimal(20), after=Decimal(50), rest=Share(15, 30)
     )
-    assert (back, charged, back + charged) == (-10, 25, 15)
+    assert (back, charged, back + charged) == amounts(-10, 25, 15)
 
 
 def runs(first: int, *changes: tuple[str, int], included: int = 0) -> list[str]:
@@ -106,9 +108,14 @@ CHANGES = st.lists(st.builds(Change, st.dates(on("2025-04-01"), on("2025-04-30")
 def test_advance_and_changes_come_to_the_same_as_arrears(
     first: int, changes: list[Change], included: int
 ) -> None:
-    terms = {"charged": APRIL, "first": first, "changes": changes, "included": included}
-    arrears = sum(run.seats * run.share.days for run in proration.seat_runs(APRIL, **terms))  # type: ignore[arg-type]
-    made_up = sum(run.seats * run.share.days for run in proration.seat_changes(APRIL, **terms))  # type: ignore[arg-type]
+    terms: dict[str, Any] = {
+        "charged": APRIL,
+        "first": first,
+        "changes": changes,
+        "included": included,
+    }
+    arrears = sum(run.seats * run.share.days for run in proration.seat_runs(APRIL, **terms))
+    made_up = sum(run.seats * run.share.days for run in proration.seat_changes(APRIL, **terms))
     assert arrears == max(first - included, 0) * 30 + made_up
 
 

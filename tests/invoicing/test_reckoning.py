@@ -13,6 +13,7 @@ from invoicing.lines import Line, LineKind
 from invoicing.reckoning import CreditsTiming, Reckoned
 from invoicing.taxes import Tax
 from pricing.discounts import Discount
+from tests.invoicing.fee_worlds import amounts
 
 
 def tax(percent: str, *, inclusive: bool = False) -> Tax:
@@ -93,27 +94,28 @@ def test_a_discount_of_a_quarter_of_a_line_is_the_first_of_vector_l1() -> None:
 def test_a_tax_in_the_price_is_taken_out_of_it() -> None:
     found = reckon(item("119"), taxes=[tax("19", inclusive=True), tax("10")])
     inside, on_top = found.taxes
-    assert (inside.taxable, inside.amount) == (100, 19)
-    assert (on_top.taxable, on_top.amount, found.total) == (100, 10, 129)
+    assert (inside.taxable, inside.amount) == amounts(100, 19)
+    assert (on_top.taxable, on_top.amount, found.total) == amounts(100, 10, 129)
 
 
 def test_credit_after_tax_leaves_all_of_the_usage_to_be_taxed() -> None:
     due, taxes = usage("100", credit="40"), [tax("10")]
     before = reckon(due, taxes=taxes)
     after = reckon(due, taxes=taxes, credits=CreditsTiming.AFTER_TAX)
-    assert (before.subtotal, before.tax, before.credits, before.total) == (60, 6, 0, 66)
-    assert (after.subtotal, after.tax, after.credits, after.total) == (100, 10, 40, 70)
+    assert (before.subtotal, before.tax, before.credits, before.total) == amounts(60, 6, 0, 66)
+    assert (after.subtotal, after.tax, after.credits, after.total) == amounts(100, 10, 40, 70)
 
 
 def test_coupons_count_on_what_is_due_and_not_on_what_credit_has_paid() -> None:
     due = usage("100", credit="100")
     found = reckon(due, discounts=[percent_off("10")], credits=CreditsTiming.AFTER_TAX)
-    assert (found.taken, found.total) == ([], 0)
+    assert not found.taken
+    assert found.total == 0
 
 
 def test_what_comes_to_less_than_nothing_is_carried() -> None:
     found = reckon(item("-30"), item("10"), taxes=[tax("10")])
-    assert (found.carried, found.subtotal, found.total) == (20, 0, 0)
+    assert (found.carried, found.subtotal, found.total) == amounts(20, 0, 0)
     assert found.taken[0].kind == LineKind.CARRIED
 
 

@@ -21,7 +21,7 @@ from pricing import coupons
 from pricing.models import Coupon, CouponRedemption, Duration
 from tests.api.tables import row_counts
 from tests.clock import DAY, HOUR
-from tests.invoicing.fee_worlds import invoices_of, let_it_be, moment, open_fee_world, said
+from tests.invoicing.fee_worlds import amounts, invoices_of, let_it_be, moment, open_fee_world, said
 from tests.worlds import VideoWorld
 
 pytestmark = pytest.mark.django_db
@@ -126,7 +126,7 @@ class TestTaxes:
         )
         let_it_be(MAY + HOUR)
         [invoice] = invoices_of(world)
-        assert (invoice.subtotal, invoice.tax, invoice.total) == (100, 19, 119)
+        assert (invoice.subtotal, invoice.tax, invoice.total) == amounts(100, 19, 119)
         assert self_check.differences() == []
 
     def test_elsewhere_are_those_of_no_country_and_do_not_compound(self) -> None:
@@ -165,7 +165,7 @@ class TestTaxes:
         add_tax(world, "19", is_inclusive=True)
         let_it_be(MAY + HOUR)
         [invoice] = invoices_of(world)
-        assert (invoice.total, invoice.tax, invoice.taxes.get().amount) == (119, 0, 19)
+        assert (invoice.total, invoice.tax, invoice.taxes.get().amount) == amounts(119, 0, 19)
 
     def test_count_on_what_credit_has_paid_if_the_organization_says_so(self) -> None:
         world = open_fee_world(at=APRIL)
@@ -177,7 +177,9 @@ class TestTaxes:
         world.record(world.minutes_of("fast", "100"), at=APRIL + DAY)
         let_it_be(MAY + HOUR)
         [invoice] = invoices_of(world)
-        assert (invoice.subtotal, invoice.tax, invoice.credits, invoice.total) == (100, 10, 40, 70)
+        assert (invoice.subtotal, invoice.tax, invoice.credits, invoice.total) == amounts(
+            100, 10, 40, 70
+        )
         assert self_check.differences() == []
 
 
@@ -191,7 +193,8 @@ class TestDrafts:
     def test_last_as_long_as_the_grace_time(self, world: VideoWorld) -> None:
         let_it_be(MAY + HOUR)
         [draft] = invoices_of(world)
-        assert (draft.state, draft.total) == (InvoiceState.DRAFT, 100)
+        assert draft.state == InvoiceState.DRAFT
+        assert draft.total == 100
         let_it_be(MAY + DAY)
         [invoice] = invoices_of(world)
         assert (invoice.id, invoice.display_number) == (draft.id, "INV-000001")
