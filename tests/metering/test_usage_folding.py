@@ -4,9 +4,11 @@ import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
 from decimal import Decimal
+from io import StringIO
 from typing import Any
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -199,3 +201,16 @@ def _killed_after_adding() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(usage_folding, "_add", add_and_die)
         yield
+
+
+def test_the_command_makes_the_slots_of_an_organization_again(video: VideoWorld) -> None:
+    video.record(video.event())
+    usage_folding.fold()
+    UsageSlot.objects.update(amount=7)
+    call_command("rebuild_usage", organization=video.organization.slug, stdout=StringIO())
+    assert UsageSlot.objects.values_list("amount", flat=True).get() == 1
+
+
+def test_the_command_knows_its_organizations(db: None) -> None:
+    with pytest.raises(CommandError, match="no organization 'nowhere'"):
+        call_command("rebuild_usage", organization="nowhere")
