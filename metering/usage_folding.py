@@ -107,9 +107,7 @@ def _fold_from(position: int, *, horizon: int) -> int:
     with transaction.atomic():
         folds = UsageFold.objects.filter(position=position).order_by("id")
         # One that another worker has moved meanwhile is not found any more.
-        organizations = list(
-            folds.select_for_update().values_list("organization_id", flat=True)
-        )
+        organizations = list(folds.select_for_update().values_list("organization_id", flat=True))
         moved = _add(organizations, after=position, until=until)
         folds.filter(organization__in=organizations).update(position=until)
     return moved
@@ -122,7 +120,7 @@ def _add(organization_ids: Sequence[uuid.UUID], *, after: int, until: int) -> in
         cursor.execute(
             _ADD, {"organizations": list(organization_ids), "after": after, "until": until}
         )
-        return cursor.rowcount
+        return int(cursor.rowcount)
 
 
 _ADD = f"""

@@ -83,7 +83,7 @@ SELECT payer.organization_id, copy.key, payer.source, copy.key::text, payer.type
     payer.customer_id, payer.period_id, copy.at, copy.at, copy.at < payer.starts_at, false,
     payer.properties, payer.payload_hash, payer.charges, '[]'
 {_COPIES}
-"""  # noqa: S608
+"""
 
 _RATED = f"""
 INSERT INTO metering_ratedevent (
@@ -92,7 +92,7 @@ INSERT INTO metering_ratedevent (
 SELECT payer.organization_id, copy.key, payer.price_id, payer.cell, payer.quantity, payer.amount,
     0, 0, payer.working
 {_COPIES}
-"""  # noqa: S608
+"""
 
 _ENTRIES = f"""
 INSERT INTO accounts_ledgerentry (
@@ -103,7 +103,7 @@ SELECT payer.organization_id, payer.account_id, payer.version + round.number, -p
     payer.balance - payer.amount * round.number, 'usage', 'deferred_revenue', payer.grant_id,
     copy.key, copy.at
 {_COPIES}
-"""  # noqa: S608
+"""
 
 _ACCOUNTS = """
 UPDATE accounts_creditaccount account

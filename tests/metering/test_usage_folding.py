@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from decimal import Decimal
 from io import StringIO
 from typing import Any
@@ -51,7 +51,7 @@ class TestFolding:
         video.record(video.minutes_of("fast", "4"))
         assert usage_folding.fold() == 1
         [slot] = UsageSlot.objects.values_list("amount", "charges")
-        assert slot == (9, 3)
+        assert slot == (Decimal(9), 3)
 
     def test_slots_are_half_hours_of_one_customer(self, video: VideoWorld) -> None:
         other = video.add_customer()
@@ -178,9 +178,8 @@ def _do(world: VideoWorld, recorded: list[EventDraft], verb: str, number: int, s
         case "fold":
             usage_folding.fold()
         case "die":
-            with pytest.raises(Killed), _killed_after_adding():
+            with suppress(Killed), _killed_after_adding():
                 usage_folding.fold()
-                raise Killed
         case "restart":
             usage_folding.restart(world.organization.id)
 
