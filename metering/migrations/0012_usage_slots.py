@@ -39,7 +39,7 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='event',
-            index=django.contrib.postgres.indexes.BrinIndex(fields=['position'], name='event_by_position', pages_per_range=32),
+            index=django.contrib.postgres.indexes.BrinIndex(fields=['position'], name='event_by_position'),
         ),
         migrations.AddConstraint(
             model_name='usagefold',

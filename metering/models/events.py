@@ -157,7 +157,7 @@ class Event(models.Model):
                 name="event_by_authorization",
             ),
             # Positions rise as events are appended, so a few kilobytes find the newest of them.
-            BrinIndex(fields=["position"], pages_per_range=32, name="event_by_position"),
+            BrinIndex(fields=["position"], name="event_by_position"),
         ]
         triggers = [
             *guards.append_only("event"),
