@@ -2,8 +2,8 @@
 
 They are copies of one event that went through the product's own door, spread in turn over all
 customers of the organization and evenly over the last thirty days, and written by the server
-itself. The books stay whole: entries are chained, accounts, grants and totals moved with them, so
-the self-check finds nothing but the copies' answers, which repeat the balance of the first.
+itself. Entries are chained, and accounts, grants and totals move with them; but the copies' answers
+repeat the first one's balance, and the self-check was not run over them: it stays outside.
 """
 
 from django.db import connection, transaction
@@ -100,7 +100,7 @@ INSERT INTO accounts_ledgerentry (
     reference, at
 )
 SELECT payer.organization_id, payer.account_id, payer.version + round.number, -payer.amount,
-    payer.balance - payer.amount * round.number, 'usage', 'deferred_revenue', payer.grant_id,
+    payer.balance - payer.amount * round.number, 'usage', 'revenue', payer.grant_id,
     copy.key, copy.at
 {_COPIES}
 """
