@@ -21,6 +21,7 @@ app.conf.beat_schedule = {
     "build-invoices": {"task": "invoicing.tasks.build_invoices", "schedule": 5.0},
     "correct-invoices": {"task": "invoicing.tasks.correct_invoices", "schedule": 10.0},
     "open-periods": {"task": "invoicing.tasks.open_periods", "schedule": 30.0},
+    "fold-usage": {"task": "metering.tasks.fold_usage", "schedule": 5.0},
     "run-backtests": {"task": "metering.tasks.run_backtests", "schedule": 5.0},
     "self-check": {"task": "billing_site.tasks.check_ledger", "schedule": 300.0},
 }

@@ -80,6 +80,8 @@ from metering.models import (
     RatedEvent,
     SpendAlert,
     SpendCap,
+    UsageFold,
+    UsageSlot,
     UsageTotal,
 )
 from pricing.models import (
@@ -491,6 +493,25 @@ class DistinctValueFactory(DjangoModelFactory[DistinctValue]):
         PriceFactory, plan_version__plan__organization=SelfAttribute("....organization")
     )
     value_hash = LazyFunction(uuid.uuid4)
+
+
+class UsageFoldFactory(DjangoModelFactory[UsageFold]):
+    class Meta:
+        model = UsageFold
+
+    organization = SubFactory(OrganizationFactory)
+
+
+class UsageSlotFactory(DjangoModelFactory[UsageSlot]):
+    class Meta:
+        model = UsageSlot
+
+    customer = SubFactory(CustomerFactory)
+    organization = SelfAttribute("customer.organization")
+    starts_at = _MARCH
+    asset = SubFactory(AssetFactory, organization=SelfAttribute("..organization"))
+    amount = Decimal(1)
+    charges = 1
 
 
 class EventFactory(DjangoModelFactory[Event]):
