@@ -56,7 +56,7 @@ def body(
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Answer every expected exception of an API view as a problem; leave bugs to Django."""
-    problem = _problem_of(error)
+    problem = body_of(error)
     if problem is None:
         return None
     set_rollback()
@@ -68,7 +68,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     return Response(problem, status=problem["status"], headers=headers, content_type=CONTENT_TYPE)
 
 
-def _problem_of(error: Exception) -> dict[str, Any] | None:
+def body_of(error: Exception) -> dict[str, Any] | None:
+    """Return an expected exception as the members of a problem; None for a bug."""
     match error:
         case Problem():
             return body(

@@ -42,8 +42,19 @@ from metering.permits import Refused
 from metering.subscribers import Subscriber, Subscribers
 
 __all__ = [
-    "AuthorizationEnded", "Captured", "Done", "NotHeld", "Refused", "TooLong", "Unpriced",
-    "authorize", "capture", "extend", "release", "report",
+    "REFUSALS",
+    "AuthorizationEnded",
+    "Captured",
+    "Done",
+    "NotHeld",
+    "Refused",
+    "TooLong",
+    "Unpriced",
+    "authorize",
+    "capture",
+    "extend",
+    "release",
+    "report",
 ]  # fmt: skip
 
 
@@ -53,6 +64,10 @@ class NotHeld(ValueError):
     def __init__(self, asset: str) -> None:
         super().__init__(f"nothing is held in {asset}")
         self.asset = asset
+
+
+REFUSALS = (AuthorizationEnded, NotHeld, Refused, TooLong, Unpriced)
+"""Whatever the verbs raise for a request that is not to be fulfilled."""
 
 
 # Verbs.
