@@ -128,7 +128,8 @@ def describe_all(
     pays = [
         [draw for code, each in by_code.items() for draw in _draws(code, each)] for by_code in holds
     ]
-    names = _names(organization_id, {draw.grant_id for draws in pays for draw in draws} - {None})
+    grants = {draw.grant_id for draws in pays for draw in draws if draw.grant_id is not None}
+    names = _names(organization_id, grants)
     return [
         Described(
             row=row,
@@ -143,9 +144,7 @@ def describe_all(
     ]
 
 
-def _names(
-    organization_id: uuid.UUID, grant_ids: Collection[uuid.UUID | None]
-) -> dict[uuid.UUID, str]:
+def _names(organization_id: uuid.UUID, grant_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
     if not grant_ids:
         return {}
     grants = CreditGrant.objects.for_organization(organization_id).filter(id__in=grant_ids)

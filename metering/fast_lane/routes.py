@@ -17,7 +17,7 @@ from metering import event_drafts
 from metering.coalescing import Work
 from metering.fast_lane import works
 from metering.fast_lane.requests import Headers
-from metering.fast_lane.works import Asked, Rendered, Sent
+from metering.fast_lane.works import Asked, Once, Rendered, Sent
 
 _UUID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _KEY = idempotency.HEADER.lower().encode()
@@ -99,16 +99,14 @@ def _job(
         except exact_json.JSONInvalid:
             return None
     listed = data.get(counted) if isinstance(data, Mapping) else None
-    alone_in = [] if key is None else [f"key {key}"]
+    once, alone_in = None, []
+    if key is not None:
+        once = Once(key, idempotency.fingerprint("POST", path, content))
+        alone_in.append(f"key {key}")
     if authorization_id is not None:
         alone_in.append(f"authorization {authorization_id}")
-    fingerprint = idempotency.fingerprint("POST", path, content) if key is not None else None
-    return Job(
-        work,
-        Asked(data, authorization_id, key, fingerprint),
-        len(listed) if isinstance(listed, list) else 1,
-        alone_in,
-    )
+    weight = len(listed) if isinstance(listed, list) else 1
+    return Job(work, Asked(data, authorization_id, once), weight, alone_in)
 
 
 def _read_balance(headers: Headers, path: str, name: str, content: bytes) -> Job | None:

@@ -14,6 +14,7 @@ from rest_framework.exceptions import APIException
 
 from accounts import api as accounts_api
 from accounts import customers, idempotency, problems, tenancy
+from accounts.models import StoredAnswer
 from accounts.renderers import ExactJSONRenderer
 from metering import authorization_sets, authorization_statements, authorizations, ingestion
 from metering.api import authorization_doors as doors
@@ -44,13 +45,19 @@ class Sent(NamedTuple):
     is_batch: bool
 
 
+class Once(NamedTuple):
+    """The key a request came with, and what tells it from another request."""
+
+    key: str
+    fingerprint: uuid.UUID
+
+
 class Asked(NamedTuple):
     """One request about an authorization: its body, read, and the key it came with."""
 
     data: Any
     authorization_id: uuid.UUID | None
-    key: str | None
-    fingerprint: uuid.UUID | None
+    once: Once | None
 
 
 def _rendered(answer: Answer, *, firings: int = 0) -> Rendered:
@@ -128,7 +135,7 @@ def _each_once(
     """
     answers: dict[int, Rendered | None] = {}
     with tenancy.transaction_for(organization_id):
-        keyed = {place: each for place, each in enumerate(asked) if each.key is not None}
+        keyed = {place: each.once for place, each in enumerate(asked) if each.once is not None}
         if keyed:
             answers |= _known_answers(organization_id, keyed)
         new = [place for place in range(len(asked)) if place not in answers]
@@ -136,26 +143,25 @@ def _each_once(
             decided = decide(organization_id, [asked[place] for place in new], at)
             answers |= zip(new, decided, strict=True)
             if keyed:
-                _store(organization_id, [(asked[p], r) for p, r in zip(new, decided, strict=True)])
+                _store(organization_id, keyed, dict(zip(new, decided, strict=True)))
     return [answers[place] for place in range(len(asked))]
 
 
 def _known_answers(
-    organization_id: uuid.UUID, keyed: Mapping[int, Asked]
+    organization_id: uuid.UUID, keyed: Mapping[int, Once]
 ) -> Iterator[tuple[int, Rendered | None]]:
-    keys = [str(each.key) for each in keyed.values()]
-    free = idempotency.take_free_turns(organization_id, keys)
+    free = idempotency.take_free_turns(organization_id, [key for key, _ in keyed.values()])
     stored = idempotency.stored_answers(organization_id, free)
-    for place, each in keyed.items():
-        if each.key not in free:
+    for place, (key, fingerprint) in keyed.items():
+        if key not in free:
             yield place, None
-        elif each.key in stored:
-            yield place, _repeated(stored[each.key], each)
+        elif key in stored:
+            yield place, _repeated(stored[key], fingerprint)
 
 
-def _repeated(stored: Any, asked: Asked) -> Rendered:
+def _repeated(stored: StoredAnswer, fingerprint: uuid.UUID) -> Rendered:
     try:
-        idempotency.refuse_reused(stored, asked.fingerprint)
+        idempotency.refuse_reused(stored, fingerprint)
     except problems.Problem as error:
         return _refused(error)
     return Rendered(
@@ -163,13 +169,16 @@ def _repeated(stored: Any, asked: Asked) -> Rendered:
     )
 
 
-def _store(organization_id: uuid.UUID, decided: Sequence[tuple[Asked, Rendered]]) -> None:
+def _store(
+    organization_id: uuid.UUID, keyed: Mapping[int, Once], decided: Mapping[int, Rendered]
+) -> None:
+    """Store the successes: a refusal has changed nothing and may be tried again."""
     idempotency.store(
         organization_id,
         [
-            idempotency.NewAnswer(each.key, each.fingerprint, answer.status, answer.content)
-            for each, answer in decided
-            if each.key is not None and each.fingerprint is not None and answer.status in _SUCCESS
+            idempotency.NewAnswer(*keyed[place], answer.status, answer.content)
+            for place, answer in decided.items()
+            if place in keyed and answer.status in _SUCCESS
         ],
     )
 
