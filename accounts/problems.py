@@ -7,7 +7,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 CONTENT_TYPE = "application/problem+json"
 ERRORS_MAX = 100
@@ -59,7 +58,6 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     problem = body_of(error)
     if problem is None:
         return None
-    set_rollback()
     headers = {}
     if getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = error.auth_header  # type: ignore[attr-defined]

@@ -146,7 +146,7 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     company = open_company()
     yardsticks.create()
-    with _web(workers=options.workers) as port:
+    with running_web(workers=options.workers) as port:
         bench = Bench(company, port=port, seconds=options.seconds)
         only = set(options.only.split(",")) - {""}
         chosen = [each for each in bench.measures() if not only or each.code in only]
@@ -180,7 +180,7 @@ def _say(line: str, *, to: TextIO = sys.stdout) -> None:
 
 
 @contextmanager
-def _web(*, workers: int) -> Iterator[int]:
+def running_web(*, workers: int) -> Iterator[int]:
     """Run the product's web server for the block; gives its port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
