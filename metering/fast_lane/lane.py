@@ -89,7 +89,14 @@ class FastLane:
     async def _answer(self, organization_id: uuid.UUID, route: Route, job: Job) -> Rendered | None:
         ticket: Ticket = asyncio.get_running_loop().create_future()
         coalescer = self._writers if route.waits_for_writers else self._readers
-        coalescer.submit(organization_id=organization_id, ticket=ticket, **job._asdict())
+        coalescer.submit(
+            organization_id=organization_id,
+            work=job.work,
+            asked=job.asked,
+            ticket=ticket,
+            weight=job.weight,
+            alone_in=job.alone_in,
+        )
         try:
             return await ticket
         except Exception:  # noqa: BLE001  The other door meets it again, answers and logs it.
