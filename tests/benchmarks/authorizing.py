@@ -9,7 +9,6 @@ import importlib
 import itertools
 import os
 import statistics
-import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -90,4 +89,4 @@ if __name__ == "__main__":
     with servers.running():
         django.setup()
         call_command("migrate", verbosity=0)
-        sys.exit(main())
+        main()
