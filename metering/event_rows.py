@@ -176,7 +176,7 @@ def event_row(
         period_id,
         occurred_at,
         is_late,
-        exact_json.encode(draft.properties).decode(),
+        draft.properties_json,
         draft.payload_hash,
         exact_json.encode(charges).decode(),
         *_cost_columns(cost),
