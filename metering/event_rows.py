@@ -182,7 +182,7 @@ def event_row(
         *_cost_columns(cost),
         authorization_id,
         draft.is_backfill,
-        exact_json.encode([_counted(each) for each in counted]).decode(),
+        exact_json.encode([_counted(each) for each in counted]).decode() if counted else "[]",
     )
 
 
