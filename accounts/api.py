@@ -1,12 +1,18 @@
 """The API of customers and their balances."""
 
+import datetime as dt
+import uuid
+from collections import defaultdict
+from collections.abc import Collection
+from typing import Any
+
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework.decorators import api_view, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from accounts import customers, ledger
+from accounts import customers, ledger, money
 from accounts.authentication import HasScope, organization_of
 from accounts.models import Asset, CreditAccount, Customer, Scope
 from accounts.problems import Problem
@@ -25,7 +31,12 @@ def customer_or_404(request: Request, external_id: str) -> Customer:
     try:
         return customers.find(organization_id=organization.id, external_id=external_id)
     except customers.UnknownCustomer as error:
-        raise Problem(404, "not_found", "There is no customer with this external id.") from error
+        raise unknown_customer() from error
+
+
+def unknown_customer() -> Problem:
+    """Say that the address is that of no customer."""
+    return Problem(404, "not_found", "There is no customer with this external id.")
 
 
 def asset_or_422(request: Request, code: str) -> Asset:
@@ -73,20 +84,37 @@ def customer_detail(request: Request, external_id: str) -> Response:
 @permission_classes([_READ_AND_WRITE])
 def customer_balance(request: Request, external_id: str) -> Response:
     """Return what the customer holds in each asset, right now."""
-    customer = customer_or_404(request, external_id)
-    now = timezone.now()
+    balances = balances_of(organization_of(request).id, {external_id}, at=timezone.now())
+    if external_id not in balances:
+        raise unknown_customer()
+    return Response(balances[external_id])
+
+
+def balances_of(
+    organization_id: uuid.UUID, external_ids: Collection[str], *, at: dt.datetime
+) -> dict[str, dict[str, Any]]:
+    """Return what those of these customers that there are hold, as it is answered."""
+    found = customers.find_all(organization_id=organization_id, external_ids=external_ids)
     accounts = list(
-        CreditAccount.objects.filter(customer=customer).select_related("asset").order_by("asset")
+        CreditAccount.objects.for_organization(organization_id)
+        .filter(customer__in=found.values())
+        .select_related("asset")
+        .order_by("asset")
     )
-    balances = ledger.read_balances(accounts, at=now)
-    rows = [
-        {
-            "asset": account.asset.code,
-            "posted": balances[account.id].posted,
-            "held": balances[account.id].held,
-            "available": balances[account.id].available,
-        }
-        for account in accounts
-    ]
-    answer = {"customer": customer.external_id, "at": now, "balances": rows}
-    return Response(CustomerBalanceSerializer(answer).data)
+    balances = ledger.read_balances(accounts, at=at)
+    rows: dict[uuid.UUID, list[dict[str, str]]] = defaultdict(list)
+    for account in accounts:
+        balance = balances[account.id]
+        rows[account.customer_id].append(
+            {
+                "asset": account.asset.code,
+                "posted": money.to_wire(balance.posted),
+                "held": money.to_wire(balance.held),
+                "available": money.to_wire(balance.available),
+            }
+        )
+    moment = at.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
+    return {
+        name: {"customer": name, "at": moment, "balances": rows[customer.id]}
+        for name, customer in found.items()
+    }

@@ -50,6 +50,17 @@ def encode(value: object) -> bytes:
     return _encoder.encode(value)
 
 
+def as_stored(value: Any) -> Any:
+    """Return a JSON value with the names of objects in the order in which jsonb gives them back.
+
+    That is by length in bytes first, and then byte by byte.
+    """
+    if isinstance(value, dict):
+        names = sorted((len(name.encode()), name.encode(), name) for name in value)
+        return {name: as_stored(value[name]) for *_, name in names}
+    return [as_stored(each) for each in value] if isinstance(value, list) else value
+
+
 def check_storable(value: object, *, depth: int = 0) -> None:
     """Raise JSONInvalid unless PostgreSQL can keep `value` exactly as jsonb.
 

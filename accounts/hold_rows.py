@@ -4,20 +4,11 @@ import datetime as dt
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Sequence
-
-from django.db.models import FilteredRelation, Q
+from typing import Any
 
 from accounts import identifiers, set_statements
 from accounts.books import Book
-from accounts.models import Hold
-from accounts.models import HoldState as State
 from accounts.reservations import DrawState, HoldState
-
-_HOLD = (
-    "account_id", "id", "reference", "expires_at", "on_expiry", "amount", "captured", "reported",
-    "state", "ended_at",
-)  # fmt: skip
-_DRAW = ("grant_id", "meter", "amount", "captured")
 
 
 def read(
@@ -28,25 +19,52 @@ def read(
     at: dt.datetime,
 ) -> dict[uuid.UUID, dict[uuid.UUID, HoldState]]:
     """Return, by account and hold id, open holds whose time is over and those of `references`."""
-    asked = Q(state=State.OPEN, expires_at__lte=at)
-    if references:
-        asked |= Q(reference__in=references)
-    rows = (
-        Hold.objects.for_organization(organization_id)
-        .filter(asked, account_id__in=account_ids)
-        # The index of draws begins with their organization.
-        .annotate(own=FilteredRelation("draws", condition=Q(draws__organization=organization_id)))
-        .order_by("id", "own__meter")
-        .values_list(*_HOLD, *(f"own__{name}" for name in _DRAW))
+    rows = set_statements.read(
+        _DUE_OR_ASKED_FOR,
+        organization_id,
+        set_statements.array(account_ids),
+        at,
+        set_statements.array(references),
     )
     holds: dict[uuid.UUID, dict[uuid.UUID, HoldState]] = defaultdict(dict)
-    for account_id, *row in rows:
-        terms = dict(zip(_HOLD[1:], row, strict=False))
-        draw = dict(zip(_DRAW, row[-len(_DRAW) :], strict=True))
-        hold = holds[account_id].setdefault(terms["id"], HoldState(**terms))
-        if draw["amount"] is not None:
-            hold.draws.append(DrawState(**draw))
+    for account_id, grant_id, meter, reserved, drawn, hold_id, *terms in rows:
+        hold = holds[account_id].get(hold_id)
+        if hold is None:
+            hold = holds[account_id][hold_id] = _hold(hold_id, *terms)
+        if reserved is not None:
+            hold.draws.append(
+                DrawState(grant_id=grant_id, meter=meter, amount=reserved, captured=drawn)
+            )
     return holds
+
+
+def _hold(hold_id: uuid.UUID, *terms: Any) -> HoldState:
+    reference, expires_at, on_expiry, amount, captured, reported, state, ended_at = terms
+    return HoldState(
+        id=hold_id,
+        reference=reference,
+        expires_at=expires_at,
+        on_expiry=on_expiry,
+        amount=amount,
+        captured=captured,
+        reported=reported,
+        state=state,
+        ended_at=ended_at,
+    )
+
+
+# The indexes begin with the organization, that of draws as well.
+_DUE_OR_ASKED_FOR = """
+SELECT hold.account_id, draw.grant_id, draw.meter, draw.amount, draw.captured, hold.id,
+    hold.reference, hold.expires_at, hold.on_expiry, hold.amount, hold.captured, hold.reported,
+    hold.state, hold.ended_at
+FROM accounts_hold hold
+LEFT JOIN accounts_holddraw draw
+    ON draw.organization_id = hold.organization_id AND draw.hold_id = hold.id
+WHERE hold.organization_id = %s AND hold.account_id = ANY(%s::uuid[])
+    AND ((hold.state = 'open' AND hold.expires_at <= %s) OR hold.reference = ANY(%s::uuid[]))
+ORDER BY hold.id, draw.meter
+"""
 
 
 def write(books: Sequence[Book], *, at: dt.datetime) -> None:

@@ -8,9 +8,9 @@ each other; only a success is stored, because a refusal has changed nothing and 
 import hashlib
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import wraps
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import OperationalError, connection
 from django.http import HttpResponse
@@ -31,6 +31,16 @@ _LOCK_NOT_AVAILABLE = "55P03"
 _PRINTABLE = re.compile(r"[\x21-\x7e]{1,255}")
 
 type View = Callable[..., Response]
+
+
+class NewAnswer(NamedTuple):
+    """What is answered under a key."""
+
+    key: str
+    fingerprint: uuid.UUID
+    status: int
+    content: bytes
+
 
 documented = extend_schema(
     methods=["POST"],
@@ -59,7 +69,7 @@ def idempotent(view: View) -> View:
         key = request.headers.get(HEADER)
         if request.method != "POST" or key is None:
             return view(request, *args, **kwargs)
-        if not _PRINTABLE.fullmatch(key):
+        if not is_key(key):
             reason = "must be 1 to 255 printable ASCII characters without spaces"
             raise Problem(422, "invalid", "The request is not valid.", errors=[(HEADER, reason)])
         return _answer_once(
@@ -74,8 +84,18 @@ def idempotent(view: View) -> View:
 
 def _fingerprint(request: Request) -> uuid.UUID:
     http = request._request
-    text = f"{http.method} {http.get_full_path()}\n".encode() + http.body
+    return fingerprint(str(http.method), http.get_full_path(), http.body)
+
+
+def fingerprint(method: str, address: str, body: bytes) -> uuid.UUID:
+    """Return what tells one request from another; `address` is the path with its query."""
+    text = f"{method} {address}\n".encode() + body
     return uuid.UUID(bytes=hashlib.blake2b(text, digest_size=16).digest())
+
+
+def is_key(text: str) -> bool:
+    """Whether this may be an Idempotency-Key."""
+    return _PRINTABLE.fullmatch(text) is not None
 
 
 def _answer_once(
@@ -103,8 +123,7 @@ def take_turns(organization: Organization, key: str) -> None:
 
     Raises Problem when another one has kept it for longer than SECONDS_TO_WAIT.
     """
-    digest = hashlib.blake2b(f"{organization.id} {key}".encode(), digest_size=8).digest()
-    number = int.from_bytes(digest, "big", signed=True)
+    number = _number(organization.id, key)
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{SECONDS_TO_WAIT}s"])
         try:
@@ -117,10 +136,56 @@ def take_turns(organization: Organization, key: str) -> None:
             ) from error
 
 
-def _repeated(stored: StoredAnswer, fingerprint: uuid.UUID) -> HttpResponse:
+def _number(organization_id: uuid.UUID, key: str) -> int:
+    digest = hashlib.blake2b(f"{organization_id} {key}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big", signed=True)
+
+
+# Several keys in one transaction.
+
+
+def take_free_turns(organization_id: uuid.UUID, keys: Collection[str]) -> set[str]:
+    """Keep those of these keys to this transaction that nobody else keeps; waits for none."""
+    names = list(keys)
+    numbers = [_number(organization_id, key) for key in names]
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT key, pg_try_advisory_xact_lock(number) "
+            "FROM unnest(%s::text[], %s::bigint[]) AS asked (key, number)",
+            [names, numbers],
+        )
+        return {key for key, is_free in cursor.fetchall() if is_free}
+
+
+def stored_answers(organization_id: uuid.UUID, keys: Collection[str]) -> dict[str, StoredAnswer]:
+    """Return what was answered under these keys, which the caller keeps."""
+    stored = StoredAnswer.objects.filter(organization=organization_id, key__in=keys)
+    return {each.key: each for each in stored.order_by()}
+
+
+def store(organization_id: uuid.UUID, answers: Collection[NewAnswer]) -> None:
+    """Store what is answered under keys that the caller keeps."""
+    StoredAnswer.objects.bulk_create(
+        StoredAnswer(
+            organization_id=organization_id,
+            key=each.key,
+            fingerprint=each.fingerprint,
+            status=each.status,
+            content=each.content.decode(),
+        )
+        for each in answers
+    )
+
+
+def refuse_reused(stored: StoredAnswer, fingerprint: uuid.UUID) -> None:
+    """Raise Problem when the key was used for another request."""
     if stored.fingerprint != fingerprint:
         reason = "was used for another request; a new request needs a new key"
         raise Problem(422, "key_reused", "The key is taken.", errors=[(HEADER, reason)])
+
+
+def _repeated(stored: StoredAnswer, fingerprint: uuid.UUID) -> HttpResponse:
+    refuse_reused(stored, fingerprint)
     return HttpResponse(
         stored.content,
         status=stored.status,

@@ -3,24 +3,26 @@
 import datetime as dt
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Q
 
 from accounts import hold_rows, set_statements
 from accounts.books import Book
 from accounts.burndown import Category, GrantState
-from accounts.models import CreditAccount, CreditGrant
+from accounts.models import CreditGrant
 from accounts.money import ZERO
 from accounts.reservations import HoldState
 
-_MOMENTS = ("posted_at", "expired_at", "voided_at")
-_GRANT_STATE = (
-    "id", "amount", "remaining", "held", "priority", "effective_at", "expires_at", "series",
-    "rollover_limit", "carried",
-)  # fmt: skip
+
+class Owned(NamedTuple):
+    """A book, of which customer it is, and in which asset."""
+
+    customer_id: uuid.UUID
+    asset_id: uuid.UUID
+    book: Book
 
 
 def read_books(
@@ -42,38 +44,49 @@ def read_books(
     they are in `hold_references`; None reads no holds. Where nothing is held and none are asked
     for, only holds of nothing could be over: without `sweep`, that statement is saved.
     """
-    accounts = (
-        CreditAccount.objects.for_organization(organization_id)
-        .filter(id__in=account_ids)
-        .order_by("id")
-    )
-    if lock:
-        accounts = accounts.select_for_update(no_key=True)
+    _refuse_outside_transaction(lock=lock)
     with nullcontext() if lock else _one_moment():
-        rows = list(accounts.values_list("id", "balance", "held", "floor", "version"))
-        ids = [row[0] for row in rows]
-        grants = _read_grants(organization_id, ids, at=at, also=grant_ids)
-        holds: dict[uuid.UUID, dict[uuid.UUID, HoldState]] = {}
-        if hold_references or sweep or (hold_references is not None and any(r[2] for r in rows)):
-            holds = hold_rows.read(
-                organization_id=organization_id,
-                account_ids=ids,
-                references=hold_references or (),
-                at=at,
-            )
-    return {
-        account_id: Book(
-            account_id=account_id,
-            organization_id=organization_id,
-            balance=balance,
-            held=held,
-            floor=floor,
-            version=version,
-            grants=grants[account_id],
-            holds=holds.get(account_id, {}),
+        rows = set_statements.read(
+            _LOCK_BY_ID if lock else _READ_BY_ID,
+            organization_id,
+            set_statements.array(account_ids),
         )
-        for account_id, balance, held, floor, version in rows
-    }
+        owned = _books(
+            rows,
+            organization_id=organization_id,
+            at=at,
+            grant_ids=grant_ids,
+            hold_references=hold_references,
+            sweep=sweep,
+        )
+    return {each.book.account_id: each.book for each in owned}
+
+
+def read_books_of(
+    *,
+    organization_id: uuid.UUID,
+    customers: Collection[str],
+    at: dt.datetime,
+    lock: bool,
+    hold_references: Collection[uuid.UUID] = (),
+) -> list[Owned]:
+    """Return the books of all accounts of these customers, who are given by external id.
+
+    They are locked and read as `read_books` does it.
+    """
+    _refuse_outside_transaction(lock=lock)
+    with nullcontext() if lock else _one_moment():
+        rows = set_statements.read(
+            _LOCK_BY_CUSTOMER if lock else _READ_BY_CUSTOMER,
+            organization_id,
+            set_statements.array(customers),
+        )
+        return _books(rows, organization_id=organization_id, at=at, hold_references=hold_references)
+
+
+def _refuse_outside_transaction(*, lock: bool) -> None:
+    if lock and not connection.in_atomic_block:
+        raise transaction.TransactionManagementError("books are locked in a transaction")
 
 
 @contextmanager
@@ -91,38 +104,130 @@ def _one_moment() -> Iterator[None]:
         yield
 
 
+def _books(
+    rows: Collection[tuple[Any, ...]],
+    *,
+    organization_id: uuid.UUID,
+    at: dt.datetime,
+    grant_ids: Collection[uuid.UUID] = (),
+    hold_references: Collection[uuid.UUID] | None = (),
+    sweep: bool = False,
+) -> list[Owned]:
+    """Return the books of these account rows with their grants and holds."""
+    account_ids = [row[0] for row in rows]
+    grants = _read_grants(organization_id, account_ids, at=at, also=grant_ids)
+    holds: dict[uuid.UUID, dict[uuid.UUID, HoldState]] = {}
+    if hold_references or sweep or (hold_references is not None and any(row[4] for row in rows)):
+        holds = hold_rows.read(
+            organization_id=organization_id,
+            account_ids=account_ids,
+            references=hold_references or (),
+            at=at,
+        )
+    return [
+        Owned(
+            customer_id,
+            asset_id,
+            Book(
+                account_id=account_id,
+                organization_id=organization_id,
+                balance=balance,
+                held=held,
+                floor=floor,
+                version=version,
+                grants=grants.get(account_id, []),
+                holds=holds.get(account_id, {}),
+            ),
+        )
+        for account_id, customer_id, asset_id, balance, held, floor, version in rows
+    ]
+
+
+_ACCOUNT = """
+SELECT account.id, account.customer_id, account.asset_id, account.balance, account.held,
+    account.floor, account.version
+FROM accounts_creditaccount account
+"""
+_BY_ID = """
+WHERE account.organization_id = %s AND account.id = ANY(%s::uuid[])
+ORDER BY account.id
+"""
+_BY_CUSTOMER = """
+JOIN accounts_customer customer
+    ON customer.organization_id = account.organization_id AND customer.id = account.customer_id
+WHERE customer.organization_id = %s AND customer.external_id = ANY(%s::text[])
+ORDER BY account.id
+"""
+_FOR_UPDATE = "FOR NO KEY UPDATE OF account"
+_READ_BY_ID = _ACCOUNT + _BY_ID
+_LOCK_BY_ID = _READ_BY_ID + _FOR_UPDATE
+_READ_BY_CUSTOMER = _ACCOUNT + _BY_CUSTOMER
+_LOCK_BY_CUSTOMER = _READ_BY_CUSTOMER + _FOR_UPDATE
+
+_CATEGORIES = {category.value: category for category in Category}
+_ANY_METER: frozenset[str] = frozenset()
+
+
 def _read_grants(
     organization_id: uuid.UUID,
-    account_ids: Sequence[uuid.UUID],
+    account_ids: Collection[uuid.UUID],
     *,
     at: dt.datetime,
     also: Collection[uuid.UUID],
 ) -> dict[uuid.UUID, list[GrantState]]:
-    unfinished = (
-        Q(remaining__gt=0)
-        | Q(posted_at=None, voided_at=None)
-        | Q(expires_at__lte=at, expired_at=None, voided_at=None)
-        | Q(id__in=also)
-    )
-    rows = (
-        CreditGrant.objects.for_organization(organization_id)
-        .filter(unfinished, account_id__in=account_ids)
-        .order_by()
-        .values_list("account_id", "category", "meters", *_MOMENTS, *_GRANT_STATE)
-    )
+    """Return what is unfinished of these accounts' grants, and those in `also`, by account."""
     grants: dict[uuid.UUID, list[GrantState]] = defaultdict(list)
-    for account_id, category, meters, posted_at, expired_at, voided_at, *state in rows:
-        grants[account_id].append(
-            GrantState(
-                category=Category(category),
-                posted=posted_at is not None,
-                expired=expired_at is not None,
-                voided=voided_at is not None,
-                meters=frozenset(meters),
-                **dict(zip(_GRANT_STATE, state, strict=True)),
-            )
-        )
+    if not account_ids:
+        return grants
+    rows = set_statements.read(
+        _UNFINISHED_GRANTS,
+        organization_id,
+        set_statements.array(account_ids),
+        at,
+        set_statements.array(also),
+    )
+    for account_id, category, meters, *state in rows:
+        grants[account_id].append(_grant_state(category, meters, *state))
     return grants
+
+
+def _grant_state(category: str, meters: Collection[str], *state: Any) -> GrantState:
+    (
+        posted, expired, voided, grant_id, amount, remaining, held, priority, effective_at,
+        expires_at, series, rollover_limit, carried,
+    ) = state  # fmt: skip
+    return GrantState(
+        id=grant_id,
+        amount=amount,
+        remaining=remaining,
+        category=_CATEGORIES[category],
+        priority=priority,
+        effective_at=effective_at,
+        expires_at=expires_at,
+        held=held,
+        meters=frozenset(meters) if meters else _ANY_METER,
+        posted=posted,
+        expired=expired,
+        voided=voided,
+        series=series,
+        rollover_limit=rollover_limit,
+        carried=carried,
+    )
+
+
+_UNFINISHED_GRANTS = """
+SELECT account_id, category, meters, posted_at IS NOT NULL, expired_at IS NOT NULL,
+    voided_at IS NOT NULL, id, amount, remaining, held, priority, effective_at, expires_at,
+    series, rollover_limit, carried
+FROM accounts_creditgrant
+WHERE organization_id = %s AND account_id = ANY(%s::uuid[])
+    AND (
+        remaining > 0
+        OR (posted_at IS NULL AND voided_at IS NULL)
+        OR (expires_at <= %s AND expired_at IS NULL AND voided_at IS NULL)
+        OR id = ANY(%s::uuid[])
+    )
+"""
 
 
 def write_books(books: Iterable[Book], *, at: dt.datetime) -> None:

@@ -7,7 +7,6 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions, status
 from rest_framework.response import Response
-from rest_framework.views import set_rollback
 
 CONTENT_TYPE = "application/problem+json"
 ERRORS_MAX = 100
@@ -56,10 +55,9 @@ def body(
 
 def exception_handler(error: Exception, context: dict[str, Any]) -> Response | None:
     """Answer every expected exception of an API view as a problem; leave bugs to Django."""
-    problem = _problem_of(error)
+    problem = body_of(error)
     if problem is None:
         return None
-    set_rollback()
     headers = {}
     if getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = error.auth_header  # type: ignore[attr-defined]
@@ -68,7 +66,8 @@ def exception_handler(error: Exception, context: dict[str, Any]) -> Response | N
     return Response(problem, status=problem["status"], headers=headers, content_type=CONTENT_TYPE)
 
 
-def _problem_of(error: Exception) -> dict[str, Any] | None:
+def body_of(error: Exception) -> dict[str, Any] | None:
+    """Return an expected exception as the members of a problem; None for a bug."""
     match error:
         case Problem():
             return body(

@@ -3,7 +3,9 @@
 from django.urls import path
 
 from accounts import api as accounts_api
-from invoicing import api as invoicing_api
+from invoicing.api import credit_notes as credit_notes_api
+from invoicing.api import invoices as invoices_api
+from invoicing.api import seats as seats_api
 from metering.api import alerts as alerts_api
 from metering.api import authorizations as authorizations_api
 from metering.api import backtests as backtests_api
@@ -88,8 +90,17 @@ urlpatterns = [
     ),
     path("coupons", catalogue_api.coupon_list, name="coupons"),
     path("subscriptions", subscriptions_api.subscription_list, name="subscriptions"),
-    path("invoices", invoicing_api.invoice_list, name="invoices"),
-    path("invoices/<uuid:invoice_id>", invoicing_api.invoice_detail, name="invoice"),
+    path(
+        "subscriptions/<uuid:subscription_id>/seats",
+        seats_api.subscription_seats,
+        name="subscription-seats",
+    ),
+    path("invoices", invoices_api.invoice_list, name="invoices"),
+    path("invoices/upcoming", invoices_api.invoice_upcoming, name="upcoming-invoice"),
+    path("invoices/<uuid:invoice_id>", invoices_api.invoice_detail, name="invoice"),
+    path("invoices/<uuid:invoice_id>/void", invoices_api.invoice_void, name="void-invoice"),
+    path("invoice-items", credit_notes_api.invoice_item_list, name="invoice-items"),
+    path("credit-notes", credit_notes_api.credit_note_list, name="credit-notes"),
     path("cost-policy", costs_api.cost_policy, name="cost-policy"),
     path("cost-rates", costs_api.cost_rate_list, name="cost-rates"),
     path("cost-rates/<uuid:rate_id>", costs_api.cost_rate_detail, name="cost-rate"),

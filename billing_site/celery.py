@@ -19,6 +19,9 @@ app.conf.beat_schedule = {
     "bring-included-credits": {"task": "metering.tasks.bring_included_credits", "schedule": 5.0},
     "close-due-periods": {"task": "invoicing.tasks.close_due_periods", "schedule": 5.0},
     "build-invoices": {"task": "invoicing.tasks.build_invoices", "schedule": 5.0},
+    "correct-invoices": {"task": "invoicing.tasks.correct_invoices", "schedule": 10.0},
+    "open-periods": {"task": "invoicing.tasks.open_periods", "schedule": 30.0},
+    "fold-usage": {"task": "metering.tasks.fold_usage", "schedule": 5.0},
     "run-backtests": {"task": "metering.tasks.run_backtests", "schedule": 5.0},
     "self-check": {"task": "billing_site.tasks.check_ledger", "schedule": 300.0},
 }

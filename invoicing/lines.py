@@ -1,25 +1,51 @@
-"""Invoice lines: what is due of what was used, rounded once for each line."""
+"""Invoice lines: what is due of what was used, and of fees, rounded once for each line."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 
 from accounts import money
+from accounts.money import ZERO
+
+ONE = Decimal(1)
+
+
+class LineKind(StrEnum):
+    """What a line is for."""
+
+    USAGE = "usage"
+    STANDING = "standing"
+    COMMITMENT = "commitment"
+    MINIMUM = "minimum"
+    BASE_FEE = "base_fee"
+    SEATS = "seats"
+    ITEM = "item"
+    DISCOUNT = "discount"
+    CARRIED = "carried"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
     """One line: `amount` is what is due, rounded, of `usage_amount`; the rest in full precision.
 
-    What credit paid is `credits_applied`; what nobody is asked for is `uncollected`.
+    What credit paid is `credits_applied`; what nobody is asked for is `uncollected`. `note` says
+    by which rule the amount came about, where it is not simply quantity times price.
     """
 
+    kind: LineKind = LineKind.USAGE
     description: str
     quantity: Decimal
     usage_amount: Decimal
-    credits_applied: Decimal
-    uncollected: Decimal
+    credits_applied: Decimal = ZERO
+    uncollected: Decimal = ZERO
     amount: Decimal
+    note: str = ""
+
+    @property
+    def overage(self) -> Decimal:
+        """What is due of it, before it is rounded."""
+        return self.usage_amount - self.credits_applied - self.uncollected
 
 
 def usage_line(
@@ -29,7 +55,8 @@ def usage_line(
     amount: Decimal,
     overage: Decimal,
     scale: int,
-    uncollected: Decimal = money.ZERO,
+    uncollected: Decimal = ZERO,
+    kind: LineKind = LineKind.USAGE,
 ) -> Line:
     """Return the line of one price: `overage` is the part of `amount` that no credit has paid.
 
@@ -37,6 +64,7 @@ def usage_line(
     The amount due is rounded half away from zero to `scale` places; nothing else is rounded.
     """
     return Line(
+        kind=kind,
         description=description,
         quantity=quantity,
         usage_amount=amount,
@@ -46,6 +74,27 @@ def usage_line(
     )
 
 
+def plain_line(
+    *,
+    kind: LineKind,
+    description: str,
+    amount: Decimal,
+    scale: int,
+    quantity: Decimal = ONE,
+    note: str = "",
+) -> Line:
+    """Return a line that no credit pays: a fee, seats, an item. Rounded once, to `scale` places."""
+    exact = money.quantize(amount)
+    return Line(
+        kind=kind,
+        description=description,
+        quantity=money.quantize(quantity),
+        usage_amount=exact,
+        amount=money.round_to_minor_unit(amount, scale=scale),
+        note=note,
+    )
+
+
 def total(lines: Iterable[Line]) -> Decimal:
-    """Return the sum of the rounded lines, which is what the invoice asks for."""
-    return sum((line.amount for line in lines), money.ZERO)
+    """Return the sum of the rounded lines."""
+    return sum((line.amount for line in lines), ZERO)

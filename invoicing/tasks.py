@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.utils import timezone
 
-from invoicing import closing
+from invoicing import closing, credit_notes
 
 
 @shared_task
@@ -16,3 +16,16 @@ def close_due_periods() -> int:
 def build_invoices() -> int:
     """Invoice closed periods."""
     return closing.build_due_invoices(at=timezone.now())
+
+
+@shared_task
+def open_periods() -> int:
+    """Begin what nobody has used yet, and invoice what is due when a period begins."""
+    closing.begin_due_periods(at=timezone.now())
+    return closing.open_due_periods(at=timezone.now())
+
+
+@shared_task
+def correct_invoices() -> int:
+    """Write credit notes for events that were voided after their invoice."""
+    return credit_notes.correct_invoices(at=timezone.now())

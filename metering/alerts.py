@@ -9,15 +9,16 @@ import uuid
 from collections.abc import Collection, Iterable, Iterator
 from decimal import Decimal
 from itertools import groupby
+from typing import Any
 
 from django.conf import settings
 from django.core import mail
 from django.db import transaction
 
-from accounts import identifiers, money
+from accounts import identifiers, money, set_statements
 from accounts.books import Book, EntryState
 from accounts.money import ZERO
-from metering.models import AlertFiring, SpendAlert
+from metering.models import AlertFiring
 from metering.thresholds import Move, downward_crossings, net_crossings
 
 ATTEMPTS_MAX = 20
@@ -48,7 +49,8 @@ def decide(
             )
             for move in crossings(moves, threshold=threshold)
         ]
-    AlertFiring.objects.bulk_create(firings)
+    if firings:
+        AlertFiring.objects.bulk_create(firings)
     return len(firings)
 
 
@@ -74,11 +76,16 @@ def _active_alerts(
 ) -> Collection[tuple[uuid.UUID, uuid.UUID, Decimal]]:
     if not account_ids:
         return []
-    return (
-        SpendAlert.objects.for_organization(organization_id)
-        .filter(account_id__in=account_ids, is_active=True)
-        .values_list("id", "account_id", "threshold")
+    rows: Collection[tuple[Any, ...]] = set_statements.read(
+        _ACTIVE, organization_id, set_statements.array(account_ids)
     )
+    return [(alert_id, account_id, threshold) for alert_id, account_id, threshold in rows]
+
+
+_ACTIVE = """
+SELECT id, account_id, threshold FROM metering_spendalert
+WHERE organization_id = %s AND account_id = ANY(%s::uuid[]) AND is_active
+"""
 
 
 def deliver_due(*, at: dt.datetime, limit: int = 100) -> int:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -52,6 +52,14 @@ def find(*, organization_id: uuid.UUID, id_: uuid.UUID) -> Authorization:
     return authorization
 
 
+def find_all(
+    *, organization_id: uuid.UUID, ids: Collection[uuid.UUID]
+) -> dict[uuid.UUID, Authorization]:
+    """Return those of these authorizations that the organization has, with their customers."""
+    found = Authorization.objects.for_organization(organization_id).filter(id__in=ids)
+    return {row.id: row for row in found.select_related("customer").order_by()}
+
+
 def list_of(
     *,
     organization_id: uuid.UUID,
@@ -85,29 +93,62 @@ def look_at(authorization: Authorization, *, at: dt.datetime) -> Described:
 
 def by_asset(row: Authorization, held: Sequence[Held]) -> dict[str, Held]:
     """Return the holds of an authorization by the code of their asset."""
-    accounts = CreditAccount.objects.for_organization(row.organization_id).filter(
-        id__in=[book.account_id for book, _ in held]
-    )
-    codes = dict(accounts.values_list("id", "asset__code"))
+    return _by_code(held, _codes(row.organization_id, held))
+
+
+def _by_code(held: Sequence[Held], codes: Mapping[uuid.UUID, str]) -> dict[str, Held]:
     return dict(sorted((codes[each.book.account_id], each) for each in held))
+
+
+def _codes(organization_id: uuid.UUID, held: Iterable[Held]) -> dict[uuid.UUID, str]:
+    accounts = CreditAccount.objects.for_organization(organization_id).filter(
+        id__in={book.account_id for book, _ in held}
+    )
+    return dict(accounts.values_list("id", "asset__code"))
 
 
 def describe(row: Authorization, held: Sequence[Held]) -> Described:
     """Return an authorization as these holds of it, already settled, tell."""
-    holds = by_asset(row, held)
-    pays = [draw for code, each in holds.items() for draw in _draws(code, each)]
-    grants = CreditGrant.objects.for_organization(row.organization_id).filter(
-        id__in=[draw.grant_id for draw in pays if draw.grant_id is not None]
-    )
-    return Described(
-        row=row,
-        state=capturing.state_of(held),
-        held={code: each.hold.reserved for code, each in holds.items()},
-        captured={code: each.hold.captured for code, each in holds.items()},
-        reported={code: each.hold.reported for code, each in holds.items()},
-        pays=pays,
-        names=dict(grants.values_list("id", "name")),
-    )
+    return describe_all([(row, held)], organization_id=row.organization_id)[0]
+
+
+def describe_all(
+    stand: Sequence[tuple[Authorization, Sequence[Held]]],
+    *,
+    organization_id: uuid.UUID,
+    codes: Mapping[uuid.UUID, str] | None = None,
+) -> list[Described]:
+    """Return authorizations of one organization, each as its holds tell.
+
+    `codes` are those of their assets, by account id, for callers who know them.
+    """
+    if codes is None:
+        codes = _codes(organization_id, [each for _, held in stand for each in held])
+    holds = [_by_code(held, codes) for _, held in stand]
+    pays = [
+        [draw for code, each in by_code.items() for draw in _draws(code, each)] for by_code in holds
+    ]
+    grants = {draw.grant_id for draws in pays for draw in draws if draw.grant_id is not None}
+    names = _names(organization_id, grants)
+    return [
+        Described(
+            row=row,
+            state=capturing.state_of(held),
+            held={code: each.hold.reserved for code, each in by_code.items()},
+            captured={code: each.hold.captured for code, each in by_code.items()},
+            reported={code: each.hold.reported for code, each in by_code.items()},
+            pays=draws,
+            names={draw.grant_id: names[draw.grant_id] for draw in draws if draw.grant_id},
+        )
+        for (row, held), by_code, draws in zip(stand, holds, pays, strict=True)
+    ]
+
+
+def _names(organization_id: uuid.UUID, grant_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, str]:
+    if not grant_ids:
+        return {}
+    grants = CreditGrant.objects.for_organization(organization_id).filter(id__in=grant_ids)
+    return dict(grants.values_list("id", "name"))
 
 
 def _draws(asset: str, held: Held) -> Iterator[Draw]:

@@ -13,40 +13,49 @@ import datetime as dt
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 
-from accounts import identifiers, ledger, money, tenancy
+from accounts import ledger, tenancy
 from accounts.models import Customer, OnExpiry
-from metering import alerts, cap_reservations, capturing, estimates, ingestion
-from metering.authorization_statements import Described, by_asset, describe, find, look_at
-from metering.capturing import Captures, Held
+from metering import cap_reservations, capturing, estimates, ingestion
+from metering.authorization_sets import (
+    AuthorizationEnded,
+    Captured,
+    Done,
+    TooLong,
+    WorkDone,
+    WorkToCome,
+    add_to_quote,
+    authorize_set,
+    capture_set,
+    hold_parts,
+    post,
+    refuse_too_long,
+)
+from metering.authorization_statements import by_asset, describe, find
+from metering.capturing import Held
 from metering.estimates import Estimate, Unpriced
 from metering.event_drafts import EventDraft
 from metering.models import Authorization
-from metering.outcomes import AUTHORIZATION_ENDED, Outcome
 from metering.permits import Refused
 from metering.subscribers import Subscriber, Subscribers
 
 __all__ = [
-    "AuthorizationEnded", "Captured", "Done", "NotHeld", "Refused", "TooLong", "Unpriced",
-    "authorize", "capture", "extend", "release", "report",
+    "REFUSALS",
+    "AuthorizationEnded",
+    "Captured",
+    "Done",
+    "NotHeld",
+    "Refused",
+    "TooLong",
+    "Unpriced",
+    "authorize",
+    "capture",
+    "extend",
+    "release",
+    "report",
 ]  # fmt: skip
-
-LIFETIME_MAX = dt.timedelta(hours=24)
-"""How long after it was made an authorization expires at the latest, extended or not."""
-
-
-class AuthorizationEnded(Exception):
-    """The authorization came to its end before; `state` says which."""
-
-    def __init__(self, state: str) -> None:
-        super().__init__(f"the authorization is {state}")
-        self.state = state
-
-
-class TooLong(ValueError):
-    """The authorization would expire more than 24 hours after it was made."""
 
 
 class NotHeld(ValueError):
@@ -57,19 +66,8 @@ class NotHeld(ValueError):
         self.asset = asset
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Done:
-    """What a verb has led to, and how many alerts have fired."""
-
-    authorization: Described
-    firings: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Captured(Done):
-    """What became of each event of a capture, in the order given."""
-
-    outcomes: Sequence[Outcome]
+REFUSALS = (AuthorizationEnded, NotHeld, Refused, TooLong, Unpriced)
+"""Whatever the verbs raise for a request that is not to be fulfilled."""
 
 
 # Verbs.
@@ -88,22 +86,12 @@ def authorize(
     Raises Refused with every reason, Unpriced, and TooLong.
     """
     organization_id = customer.organization_id
-    row = Authorization(
-        id=identifiers.new_id(),
-        organization_id=organization_id,
-        customer=customer,
-        quote={},
-        items=[],
-        on_expiry=on_expiry,
-        expires_at=at + expires_in,
-        created_at=at,
-    )
-    _refuse_too_long(row)
+    asked = WorkToCome(customer=customer, drafts=drafts, expires_in=expires_in, on_expiry=on_expiry)
     with tenancy.transaction_for(organization_id):
-        subscribers = Subscribers.locked(organization_id, drafts, at=at)
-        work = _Work(row, subscribers, at=at)
-        work.reserve(drafts)
-        return work.done()
+        [done] = authorize_set(organization_id=organization_id, asked=[asked], at=at)
+        if not isinstance(done, Done):
+            raise done
+        return done
 
 
 def extend(
@@ -140,21 +128,17 @@ def capture(
     it is a release. An event sent again is answered as the first time, also after the end. Raises
     AuthorizationEnded for an event that is new then, and nothing is recorded.
     """
-    if not drafts and final:
-        done = release(authorization=authorization, at=at)
-        return Captured(authorization=done.authorization, firings=done.firings, outcomes=())
-    with tenancy.transaction_for(authorization.organization_id):
-        recorded = ingestion.capture_events(
-            authorization=authorization, drafts=drafts, final=final, at=at
-        )
-        described = look_at(
-            find(organization_id=authorization.organization_id, id_=authorization.id), at=at
-        )
-        if any(outcome.reason == AUTHORIZATION_ENDED for outcome in recorded.outcomes):
-            raise AuthorizationEnded(described.state)
-        return Captured(
-            authorization=described, firings=recorded.firings, outcomes=recorded.outcomes
-        )
+    work = WorkDone(authorization=authorization, drafts=drafts, final=final)
+    return ingestion.retried(partial(_capture, work, at=at))
+
+
+def _capture(work: WorkDone, *, at: dt.datetime) -> Captured:
+    organization_id = work.authorization.organization_id
+    with tenancy.transaction_for(organization_id):
+        [done] = capture_set(organization_id=organization_id, done=[work], at=at)
+        if not isinstance(done, Captured):
+            raise done
+        return done
 
 
 def release(*, authorization: Authorization, at: dt.datetime) -> Done:
@@ -162,9 +146,7 @@ def release(*, authorization: Authorization, at: dt.datetime) -> Done:
 
     It is captured when some of its work was, and else released.
     """
-    with _locked(authorization, at=at) as work:
-        work.captures.end(authorization.id)
-        return work.done()
+    return capture(authorization=authorization, drafts=(), at=at)
 
 
 def report(
@@ -217,12 +199,6 @@ class _Work:
         self.row = row
         self.subscribers = subscribers
         self.at = at
-        self.captures = Captures(
-            subscribers,
-            organization_id=row.organization_id,
-            authorization_ids=[row.id],
-            at=at,
-        )
 
     @property
     def held(self) -> list[Held]:
@@ -239,13 +215,13 @@ class _Work:
         estimates.permit(subscriber, estimated, at=self.at)
         for asset_id, parts in estimated.parts.items():
             self._hold(subscriber, asset_id, parts)
-        for code, amount in estimated.amounts.items():
-            before = Decimal(self.row.quote.get(code, "0"))
-            self.row.quote[code] = money.to_wire(before + amount)
-        self.row.items += estimated.items
+        add_to_quote(self.row, estimated)
         self.row.save()
         if subscriber.caps is not None:
-            cap_reservations.add(self.row, estimated.counted, caps=subscriber.caps.caps)
+            cap_reservations.add(
+                [cap_reservations.Reservation(self.row, estimated.counted, subscriber.caps.caps)],
+                organization_id=self.row.organization_id,
+            )
 
     def _hold(
         self, subscriber: Subscriber, asset_id: uuid.UUID, parts: Sequence[ledger.Part]
@@ -254,20 +230,12 @@ class _Work:
         for _, hold in capturing.holds_in([book], self.row.id):
             book.extend(hold, parts=parts, at=self.at, overage_allowed=overage_allowed)
             return
-        book.hold(
-            parts=parts,
-            hold_id=identifiers.new_id(),
-            reference=self.row.id,
-            expires_at=self.row.expires_at,
-            at=self.at,
-            on_expiry=self.row.on_expiry,
-            overage_allowed=overage_allowed,
-        )
+        hold_parts(self.row, subscriber, asset_id, parts, at=self.at)
 
     def prolong(self, until: dt.datetime) -> None:
         """Let it expire no earlier than `until`. Raises TooLong."""
         self.row.expires_at = max(self.row.expires_at, until)
-        _refuse_too_long(self.row)
+        refuse_too_long(self.row)
         for book, hold in self.held:
             book.extend(hold, expires_at=self.row.expires_at, at=self.at)
         self.row.save()
@@ -284,16 +252,7 @@ class _Work:
 
     def done(self) -> Done:
         """Write everything, and say how the authorization stands."""
-        books = self.subscribers.books.values()
         organization_id = self.row.organization_id
-        self.captures.write()
-        cap_reservations.clear_expired(books, organization_id=organization_id)
-        firings = alerts.decide(books, organization_id=organization_id, at=self.at)
-        ledger.post(books, at=self.at)
+        firings = post(self.subscribers, organization_id=organization_id, at=self.at)
         row = find(organization_id=organization_id, id_=self.row.id)
         return Done(authorization=describe(row, self.held), firings=firings)
-
-
-def _refuse_too_long(row: Authorization) -> None:
-    if row.expires_at > row.created_at + LIFETIME_MAX:
-        raise TooLong("may not expire more than 24 hours after it was made")

@@ -5,12 +5,13 @@ Everything here happens under the locks of the customers' accounts.
 
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from decimal import Decimal
+from typing import Any, NamedTuple
 
 from accounts import set_statements
 from accounts.books import Book
 from accounts.models import OnExpiry
-from accounts.money import ZERO
 from metering.models import Authorization, CapReservation
 from metering.spend_caps import Cap, Counted, CounterKey, Reserved
 
@@ -31,27 +32,35 @@ def read(
     return reserved
 
 
-def add(authorization: Authorization, counted: Iterable[Counted], *, caps: Iterable[Cap]) -> None:
-    """Reserve what the work of a stored authorization may use, beside what it has reserved.
+class Reservation(NamedTuple):
+    """What a stored authorization reserves: counts of these caps."""
+
+    authorization: Authorization
+    counted: Iterable[Counted]
+    caps: Iterable[Cap]
+
+
+def add(reservations: Iterable[Reservation], *, organization_id: uuid.UUID) -> None:
+    """Reserve what the work of authorizations may use, beside what they have reserved."""
+    rows = [row for each in reservations for row in _rows(each)]
+    set_statements.execute(_UPSERT, rows, organization_id)
+
+
+def _rows(reservation: Reservation) -> Iterator[tuple[Any, ...]]:
+    """Yield a row for each count.
 
     Where its expiry takes all of what it holds, that goes on counting in caps on amounts; units
     that nobody used do not.
     """
+    authorization, counted, caps = reservation
     of_amounts = {cap.id for cap in caps if cap.asset_id is not None}
     is_taken = authorization.on_expiry == OnExpiry.CAPTURE_FULL
-    amounts: dict[CounterKey, list[Counted]] = defaultdict(list)
-    for each in counted:
-        amounts[each.key].append(each)
-    rows = [
-        (
-            authorization.id,
-            *key,
-            sum((each.amount for each in amounts[key]), ZERO),
-            None if is_taken and key.cap_id in of_amounts else authorization.expires_at,
-        )
-        for key in sorted(amounts)
-    ]
-    set_statements.execute(_UPSERT, rows, authorization.organization_id)
+    amounts: dict[CounterKey, Decimal] = defaultdict(Decimal)
+    for key, amount in counted:
+        amounts[key] += amount
+    for key in sorted(amounts):
+        ends_at = None if is_taken and key.cap_id in of_amounts else authorization.expires_at
+        yield authorization.id, *key, amounts[key], ends_at
 
 
 def write(reserved: Mapping[uuid.UUID, Iterable[Reserved]], *, organization_id: uuid.UUID) -> None:

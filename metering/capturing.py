@@ -10,13 +10,15 @@ import uuid
 from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
+from accounts import set_statements
 from accounts.books import Book
+from accounts.money import ZERO
 from accounts.reservations import HoldState
 from metering import cap_reservations, outcomes
 from metering.event_drafts import EventDraft
-from metering.models import Authorization, Event
+from metering.models import Event
 from metering.outcomes import Outcome
-from metering.spend_caps import take_out
+from metering.spend_caps import Counted, take_out
 from metering.subscribers import Paid, RatedPrice, Subscriber, Subscribers
 
 _BY_PRECEDENCE = ("expired", "open", "captured")
@@ -57,8 +59,13 @@ class Captures:
         at: dt.datetime,
     ) -> None:
         self._organization_id = organization_id
-        self._books = subscribers.books
+        self._cap_books = subscribers.cap_books
         self._at = at
+        self._held: dict[uuid.UUID, list[Held]] = {each: [] for each in authorization_ids}
+        for book in subscribers.books.values():
+            for hold in book.holds.values():
+                if hold.reference in self._held:
+                    self._held[hold.reference].append(Held(book, hold))
         self._captured: set[uuid.UUID] = set()
         self._ended: dict[uuid.UUID, str] = {}
         self._reserved = (
@@ -73,7 +80,8 @@ class Captures:
         self, draft: EventDraft, authorization_id: uuid.UUID, subscriber: Subscriber
     ) -> Outcome | None:
         """Return the answer to an event that cannot be captured from this authorization."""
-        held = holds_in(subscriber.books.values(), authorization_id)
+        own = {book.account_id for book in subscriber.books.values()}
+        held = [each for each in self._held[authorization_id] if each.book.account_id in own]
         if not held:
             return outcomes.unknown_authorization(draft)
         state = state_of(held)
@@ -97,7 +105,7 @@ class Captures:
         paid = Paid(counted=permit.counted if subscriber.caps is not None else ())
         for asset_id, charged in permit.charged.items():
             book, parts = subscriber.books[asset_id], permit.parts[asset_id]
-            held = holds_in([book], authorization_id)
+            held = [each for each in self._held[authorization_id] if each.book is book]
             if held:
                 taken = book.capture(
                     held[0].hold,
@@ -119,11 +127,15 @@ class Captures:
             subscriber.caps.let_go(take_out(reserved, permit.counted))
         return paid
 
-    def end(self, authorization_id: uuid.UUID) -> None:
-        """End what is still open of an authorization and give back the rest."""
-        held = holds_in(self._books.values(), authorization_id)
-        if state_of(held) == "expired":
-            return
+    def end(self, authorization_id: uuid.UUID) -> str:
+        """End what is still open of an authorization and give back the rest.
+
+        Returns the state it was in; one that has ended before stays as it is.
+        """
+        held = self._held[authorization_id]
+        found = state_of(held)
+        if found == "expired":
+            return found
         still_open = [each for each in held if each.hold.state == "open"]
         is_captured = bool(still_open) and self._is_captured(authorization_id, held)
         for book, hold in still_open:
@@ -133,7 +145,16 @@ class Captures:
                 book.release(hold, at=self._at)
         # The last event of a final capture may have ended them all; earlier ends stay as they were.
         if any(hold.id in book.touched_holds for book, hold in held):
-            self._ended[authorization_id] = state_of(held)
+            self._ended.setdefault(authorization_id, state_of(held))
+            self._let_go(authorization_id)
+        return found
+
+    def _let_go(self, authorization_id: uuid.UUID) -> None:
+        """Give caps back what is left of a reservation, for the events that come after."""
+        for each in self._reserved.get(authorization_id, ()):
+            for cap_book in self._cap_books.values():
+                cap_book.let_go([Counted(each.key, each.amount)])
+            each.amount = ZERO
 
     def _is_captured(self, authorization_id: uuid.UUID, held: Iterable[Held]) -> bool:
         """Return whether any event was captured from it, also one that cost nothing."""
@@ -155,7 +176,11 @@ class Captures:
         cap_reservations.give_back(
             organization_id=self._organization_id, authorization_ids=self._ended.keys()
         )
-        for authorization_id, state in self._ended.items():
-            Authorization.objects.filter(
-                organization=self._organization_id, id=authorization_id, ended_as=""
-            ).update(ended_as=state, ended_at=self._at)
+        set_statements.execute(_END, sorted(self._ended.items()), self._at, self._organization_id)
+
+
+_END = """
+UPDATE metering_authorization ending SET ended_as = ended.state, ended_at = %s
+FROM (SELECT %s::uuid AS id) organization, unnest(%s::uuid[], %s::text[]) AS ended (id, state)
+WHERE ending.organization_id = organization.id AND ending.id = ended.id AND ending.ended_as = ''
+"""

@@ -1,54 +1,59 @@
 """Coalescing: what arrives while one transaction commits becomes the next one.
 
 On one hot customer every transaction waits for its own flush to disk, under the lock of the
-account. So requests of one organization that come in meanwhile wait together and are recorded as
-one set. There is no timer: a request that comes alone goes at once. Each keeps its own answer, and
-a set that fails is recorded again request by request, so that only the one to blame fails.
+account. So requests of one organization that come in meanwhile wait together and are worked on as
+one set: those of the kind that has waited longest, in the order in which they came. There is no
+timer: a request that comes alone goes at once. Each keeps its own answer, and a set that fails is
+worked on again request by request, so that only the one to blame fails.
 
-Other processes do the same beside this one; between them the row lock rules.
+Whoever waits has no answer yet, so nobody can tell which of two such requests came first, and a
+request of one kind may overtake one of another. Other processes do the same beside this one;
+between them the row lock rules.
 """
 
 import datetime as dt
 import threading
 import uuid
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from typing import Any
 
 import structlog
 from django.db import connection
 
-from metering import ingestion
-from metering.event_drafts import EventDraft, InvalidDraft
-from metering.ingestion import Recorded
-
 log = structlog.get_logger(__name__)
 
-EVENTS_MAX = 500
+WEIGHT_MAX = 500
 """How many events one transaction takes up, unless a single request brings more."""
 
 FLUSHERS = 2
 """How many organizations are served at once; more would only wait for each other."""
 
+type Work[Asked, Done] = Callable[[uuid.UUID, Sequence[Asked], dt.datetime], Sequence[Done]]
+"""Does what requests of one kind of an organization ask, all in one transaction, at a moment."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answered[Ticket]:
-    """What became of one request: an outcome for each of its events, or why there are none."""
+class Answered[Ticket, Done]:
+    """What became of one request, or why nothing did."""
 
     ticket: Ticket
-    recorded: Recorded | None = None
+    done: Done | None = None
     error: Exception | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Request[Ticket]:
+class _Request[Ticket, Done]:
     ticket: Ticket
-    drafts: Sequence[EventDraft | InvalidDraft]
+    work: Work[Any, Done]
+    asked: Any
+    weight: int
+    alone_in: Collection[str]
 
 
-class Coalescer[Ticket]:
-    """Records the events of concurrent requests, as many at a time as have come.
+class Coalescer[Ticket, Done]:
+    """Works on concurrent requests, as many at a time as have come.
 
     `deliver` is called by a thread of ours with the answers of each transaction after its commit.
     A ticket is whatever the caller knows a request by. `clock` says when a set is received.
@@ -58,12 +63,12 @@ class Coalescer[Ticket]:
         self,
         *,
         clock: Callable[[], dt.datetime],
-        deliver: Callable[[Sequence[Answered[Ticket]]], None],
+        deliver: Callable[[Sequence[Answered[Ticket, Done]]], None],
     ) -> None:
         self._clock = clock
         self._deliver = deliver
         self._changed = threading.Condition()
-        self._waiting: dict[uuid.UUID, deque[_Request[Ticket]]] = {}
+        self._waiting: dict[uuid.UUID, deque[_Request[Ticket, Done]]] = {}
         self._ready: deque[uuid.UUID] = deque()
         self._flushers: list[threading.Thread] = []
 
@@ -71,21 +76,29 @@ class Coalescer[Ticket]:
         self,
         *,
         organization_id: uuid.UUID,
-        drafts: Sequence[EventDraft | InvalidDraft],
+        work: Work[Any, Done],
+        asked: Any,
         ticket: Ticket,
+        weight: int = 1,
+        alone_in: Collection[str] = (),
     ) -> None:
-        """Let these events be recorded with the next set of their organization."""
+        """Let this be done with the next set of its kind, `work`, for the organization.
+
+        `weight` is how many events it brings. No two that have one of `alone_in` in common are
+        worked on in one set.
+        """
+        request = _Request(ticket, work, asked, weight, alone_in)
         with self._changed:
             if not self._flushers:
                 self._start()
             waiting = self._waiting.get(organization_id)
             if waiting is None:
                 # Nobody serves this organization now; from here on somebody does.
-                self._waiting[organization_id] = deque([_Request(ticket, drafts)])
+                self._waiting[organization_id] = deque([request])
                 self._ready.append(organization_id)
                 self._changed.notify()
             else:
-                waiting.append(_Request(ticket, drafts))
+                waiting.append(request)
 
     def _start(self) -> None:
         # Not before the first request: threads do not survive the fork of a server's workers.
@@ -103,8 +116,8 @@ class Coalescer[Ticket]:
             with self._changed:
                 self._changed.wait_for(lambda: self._ready)
                 organization_id = self._ready.popleft()
-                requests = self._take(self._waiting[organization_id])
-            answers = self._record(organization_id, requests)
+                requests = _take(self._waiting[organization_id])
+            answers = self._answers(organization_id, requests)
             try:
                 self._deliver(answers)
             except Exception:
@@ -120,23 +133,12 @@ class Coalescer[Ticket]:
             else:
                 del self._waiting[organization_id]
 
-    @staticmethod
-    def _take(waiting: deque[_Request[Ticket]]) -> list[_Request[Ticket]]:
-        taken = [waiting.popleft()]
-        events = len(taken[0].drafts)
-        while waiting and events + len(waiting[0].drafts) <= EVENTS_MAX:
-            taken.append(waiting.popleft())
-            events += len(taken[-1].drafts)
-        return taken
-
-    def _record(
-        self, organization_id: uuid.UUID, requests: Sequence[_Request[Ticket]]
-    ) -> list[Answered[Ticket]]:
+    def _answers(
+        self, organization_id: uuid.UUID, requests: Sequence[_Request[Ticket, Done]]
+    ) -> list[Answered[Ticket, Done]]:
         try:
-            recorded = ingestion.record_events(
-                organization_id=organization_id,
-                drafts=[draft for request in requests for draft in request.drafts],
-                at=self._clock(),
+            all_done = requests[0].work(
+                organization_id, [request.asked for request in requests], self._clock()
             )
         except Exception as error:  # noqa: BLE001  Told to whoever asked.
             # The next set gets another connection, in case this one is what has failed.
@@ -146,16 +148,32 @@ class Coalescer[Ticket]:
             return [
                 answer
                 for request in requests
-                for answer in self._record(organization_id, [request])
+                for answer in self._answers(organization_id, [request])
             ]
-        outcomes = iter(recorded.outcomes)
         return [
-            Answered(
-                ticket=request.ticket,
-                recorded=Recorded(
-                    outcomes=list(islice(outcomes, len(request.drafts))),
-                    firings=recorded.firings,
-                ),
-            )
-            for request in requests
+            Answered(ticket=request.ticket, done=done)
+            for request, done in zip(requests, all_done, strict=True)
         ]
+
+
+def _take[Ticket, Done](
+    waiting: deque[_Request[Ticket, Done]],
+) -> list[_Request[Ticket, Done]]:
+    """Take the first request, and those of its kind that can be worked on with it."""
+    work, weight = waiting[0].work, 0
+    taken: list[_Request[Ticket, Done]] = []
+    left: list[_Request[Ticket, Done]] = []
+    alone_in: set[str] = set()
+    while waiting:
+        request = waiting.popleft()
+        if taken and weight + request.weight > WEIGHT_MAX:
+            left.append(request)
+            break
+        if request.work is not work or not alone_in.isdisjoint(request.alone_in):
+            left.append(request)
+            continue
+        taken.append(request)
+        weight += request.weight
+        alone_in.update(request.alone_in)
+    waiting.extendleft(reversed(left))
+    return taken

@@ -7,10 +7,11 @@ ahead as a whole or not at all, also across assets and meters. Nothing here writ
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
 from accounts import ledger
 from accounts.money import ZERO
@@ -21,6 +22,7 @@ from metering.refusals import Refusal
 from metering.spend_caps import Counted
 from metering.subscribers import Subscriber, Subscribers
 from pricing.aggregation import Unpriceable
+from pricing.rating import Rated, Total, Totals
 
 
 class Unpriced(Exception):
@@ -31,12 +33,37 @@ class Unpriced(Exception):
         self.reasons = reasons
 
 
+class _Moved(NamedTuple):
+    """How a price's totals stood before an event that may never happen."""
+
+    totals: Totals
+    rated: Rated
+    cell: Total | None
+    pool: Total
+
+    @classmethod
+    def by(cls, rated: Rated, totals: Totals) -> "_Moved":
+        """Remember how `totals` stand before `rated` is added."""
+        cell = totals.cells.get(rated.cell)
+        return cls(totals, rated, replace(cell) if cell is not None else None, replace(totals.pool))
+
+    def put_back(self) -> None:
+        """Let the totals stand as they did."""
+        if self.cell is None:
+            del self.totals.cells[self.rated.cell]
+        else:
+            self.totals.cells[self.rated.cell] = self.cell
+        self.totals.pool = self.pool
+        if self.rated.distinct is not None:
+            self.totals.seen.discard((self.rated.cell, self.rated.distinct))
+
+
 @dataclass(slots=True, kw_only=True)
 class Estimate:
     """What a group of events would cost: `parts` and `assets`, which are codes, by asset id.
 
     `items` are the events as they are answered; `refusals` what caps and the plan have against
-    single ones.
+    single ones; `reserved` what it has reserved of caps in memory.
     """
 
     assets: dict[uuid.UUID, str] = field(default_factory=dict)
@@ -44,6 +71,8 @@ class Estimate:
     items: list[dict[str, Any]] = field(default_factory=list)
     counted: list[Counted] = field(default_factory=list)
     refusals: list[Refusal] = field(default_factory=list)
+    reserved: list[Counted] = field(default_factory=list)
+    moved: list["_Moved"] = field(default_factory=list)
 
     @property
     def amounts(self) -> dict[str, Decimal]:
@@ -83,9 +112,21 @@ def estimate(
 ) -> Estimate:
     """Rate events of one customer, each after those before it. Raises Unpriced.
 
-    The totals and caps of `subscribers` move in memory, as if the events had happened.
+    Each sees those before it as if they had happened. After it the totals of `subscribers` stand
+    as before; what is counted of caps stays reserved in memory, for those who ask after it.
     """
     estimated = Estimate()
+    with _put_back(subscribers, subscriber, estimated):
+        _rate_all(subscribers, subscriber, drafts, estimated)
+    return estimated
+
+
+def _rate_all(
+    subscribers: Subscribers,
+    subscriber: Subscriber,
+    drafts: Sequence[EventDraft],
+    estimated: Estimate,
+) -> None:
     unpriced = []
     for place, draft in enumerate(drafts):
         for price in subscriber.plan.prices_for(draft.type):
@@ -102,19 +143,44 @@ def estimate(
         estimated.refusals += [replace(each, field=f"items[{place}]") for each in found]
         if not found and subscriber.caps is not None:
             subscriber.caps.hold(counted)
+            estimated.reserved += counted
         estimated.counted += counted
         estimated.add(draft, rated)
         for price, each in rated:
-            subscribers.totals(subscriber.period.id, price.price_id).add(each)
+            totals = subscribers.totals(subscriber.period.id, price.price_id)
+            estimated.moved.append(_Moved.by(each, totals))
+            totals.add(each)
     if unpriced:
         raise Unpriced(unpriced)
-    return estimated
+
+
+@contextmanager
+def _put_back(
+    subscribers: Subscribers, subscriber: Subscriber, estimated: Estimate
+) -> Iterator[None]:
+    try:
+        yield
+    except Unpriced:
+        _let_go(subscriber, estimated)
+        raise
+    finally:
+        for moved in reversed(estimated.moved):
+            moved.put_back()
+        estimated.moved.clear()
+
+
+def _let_go(subscriber: Subscriber, estimated: Estimate) -> None:
+    """Give caps back in memory what work that does not go ahead has reserved."""
+    if subscriber.caps is not None:
+        subscriber.caps.let_go(estimated.reserved)
+    estimated.reserved.clear()
 
 
 def permit(subscriber: Subscriber, estimated: Estimate, *, at: dt.datetime) -> None:
     """Raise Refused with every reason why the work as a whole may not go ahead.
 
-    The customer's own switch stops it whatever the plan says: unlike an event, it is not done yet.
+    Then caps get back in memory what it has reserved of them. The customer's own switch stops it
+    whatever the plan says: unlike an event, it is not done yet.
     """
     found = list(estimated.refusals)
     if subscriber.is_stopped:
@@ -125,4 +191,5 @@ def permit(subscriber: Subscriber, estimated: Estimate, *, at: dt.datetime) -> N
             parts, codes=estimated.assets, at=at, what="The work is expected to cost"
         )
     if found:
+        _let_go(subscriber, estimated)
         raise Refused(refusals.in_order(found))

@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from django.db import connection
-
 from accounts import exact_json, identifiers, money, set_statements
 from metering.event_drafts import EventDraft
 from metering.models import DeadLetter
@@ -35,13 +33,17 @@ class DistinctKey(NamedTuple):
 
 @dataclass(slots=True)
 class Writes:
-    """Rows of one transaction, collected while it is computed."""
+    """Rows of one transaction, collected while it is computed.
+
+    `resolved` are the keys of dead letters that are recorded now.
+    """
 
     events: list[tuple[Any, ...]] = field(default_factory=list)
     rated: list[tuple[Any, ...]] = field(default_factory=list)
     totals: dict[TotalKey, Total] = field(default_factory=dict)
     distinct: list[DistinctKey] = field(default_factory=list)
     dead_letters: dict[uuid.UUID, DeadLetter] = field(default_factory=dict)
+    resolved: list[uuid.UUID] = field(default_factory=list)
 
 
 def read_totals(
@@ -52,19 +54,18 @@ def read_totals(
     A cell whose events were all voided is as one that was never used.
     """
     cells: dict[TotalsKey, dict[str, Total]] = defaultdict(dict)
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT period_id, price_id, cell, quantity, billable, metered_amount, amount, overage,
-                uncollected, events, latest_at
-            FROM metering_usagetotal
-            WHERE organization_id = %s AND period_id = ANY(%s) AND events > 0
-            """,
-            [organization_id, list(period_ids)],
-        )
-        for period_id, price_id, cell, *held in cursor.fetchall():
-            cells[period_id, price_id][cell] = Total(*held)
+    rows = set_statements.read(_TOTALS, organization_id, set_statements.array(period_ids))
+    for period_id, price_id, cell, *held in rows:
+        cells[period_id, price_id][cell] = Total(*held)
     return {key: Totals.of(held) for key, held in cells.items()}
+
+
+_TOTALS = """
+SELECT period_id, price_id, cell, quantity, billable, metered_amount, amount, overage, uncollected,
+    events, latest_at
+FROM metering_usagetotal
+WHERE organization_id = %s AND period_id = ANY(%s::uuid[]) AND events > 0
+"""
 
 
 def distinct_key(period_id: uuid.UUID, price_id: uuid.UUID, cell: str, value: str) -> DistinctKey:
@@ -80,20 +81,55 @@ def read_distinct(
     """Return which of the values asked for were met before."""
     if not asked:
         return set()
-    periods, prices, hashes = (list(column) for column in zip(*asked, strict=True))
-    with connection.cursor() as cursor:
-        cursor.execute(
-            """
-            SELECT period_id, price_id, value_hash
-            FROM metering_distinctvalue met
-            JOIN unnest(%s::uuid[], %s::uuid[], %s::uuid[])
-                AS asked (period_id, price_id, value_hash)
-                USING (period_id, price_id, value_hash)
-            WHERE met.organization_id = %s
-            """,
-            [periods, prices, hashes, organization_id],
-        )
-        return {DistinctKey(*row) for row in cursor.fetchall()}
+    rows = set_statements.read(
+        _MET, *map(set_statements.array, zip(*asked, strict=True)), organization_id
+    )
+    return {DistinctKey(*row) for row in rows}
+
+
+_MET = """
+SELECT period_id, price_id, value_hash
+FROM metering_distinctvalue met
+JOIN unnest(%s::uuid[], %s::uuid[], %s::uuid[]) AS asked (period_id, price_id, value_hash)
+    USING (period_id, price_id, value_hash)
+WHERE met.organization_id = %s
+"""
+
+
+class Known(NamedTuple):
+    """An event that is stored, or about to be by this very set: its hash and its charges."""
+
+    payload_hash: bytes
+    charges: Sequence[dict[str, str]]
+
+
+class KnownKeys(NamedTuple):
+    """What is known of some keys: the events stored, and the dead letters that wait."""
+
+    events: dict[uuid.UUID, Known]
+    dead_letters: list[uuid.UUID]
+
+
+def read_known(*, organization_id: uuid.UUID, keys: Collection[uuid.UUID]) -> KnownKeys:
+    """Return which of these keys are known."""
+    known = KnownKeys({}, [])
+    asked = set_statements.array(keys)
+    rows = set_statements.read(_KNOWN, organization_id, asked, organization_id, asked)
+    for key, payload_hash, charges in rows:
+        if payload_hash is None:
+            known.dead_letters.append(key)
+        else:
+            known.events[key] = Known(bytes(payload_hash), exact_json.decode_stored(charges))
+    return known
+
+
+_KNOWN = """
+SELECT key, payload_hash, charges FROM metering_event
+WHERE organization_id = %s AND key = ANY(%s::uuid[])
+UNION ALL
+SELECT key, NULL, NULL FROM metering_deadletter
+WHERE organization_id = %s AND key = ANY(%s::uuid[]) AND resolved_at IS NULL
+"""
 
 
 def write(writes: Writes, *, organization_id: uuid.UUID, at: dt.datetime) -> None:
@@ -106,16 +142,16 @@ def write(writes: Writes, *, organization_id: uuid.UUID, at: dt.datetime) -> Non
             identifiers.new_id(), *key, total.quantity, total.billable, total.metered,
             total.amount, total.overage, total.uncollected, total.events, total.latest_at,
         )
-        for key, total in sorted(writes.totals.items())
+        for key, total in writes.totals.items()
     ]  # fmt: skip
     set_statements.execute(_INSERT_EVENTS, writes.events, organization_id, at)
     set_statements.execute(_INSERT_RATED, writes.rated, organization_id)
     set_statements.execute(_UPSERT_TOTALS, totals, organization_id)
     set_statements.execute(_INSERT_DISTINCT, writes.distinct, organization_id)
-    keys = [row[0] for row in writes.events]
-    DeadLetter.objects.filter(organization=organization_id, key__in=keys, resolved_at=None).update(
-        resolved_at=at
-    )
+    if writes.resolved:
+        DeadLetter.objects.filter(
+            organization=organization_id, key__in=writes.resolved, resolved_at=None
+        ).update(resolved_at=at)
 
 
 def event_row(

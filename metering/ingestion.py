@@ -8,18 +8,20 @@ one that is refused does not touch its neighbours.
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from typing import NamedTuple
 
 from django.db import IntegrityError, OperationalError
 
 from accounts import identifiers, ledger, tenancy
+from accounts.books import Book
 from metering import alerts, cap_counters, cap_reservations, event_rows, outcomes
 from metering.capturing import Captures
 from metering.event_drafts import EventDraft, InvalidDraft
-from metering.event_rows import Writes
-from metering.models import Authorization, DeadLetter, Event
+from metering.event_rows import Known, Writes
+from metering.models import Authorization, DeadLetter
 from metering.outcomes import Outcome, Status
 from metering.subscribers import Paid, RatedPrice, Refused, Subscriber, Subscribers
 from pricing import costs
@@ -30,10 +32,23 @@ ATTEMPTS = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What became of a set of events: an outcome each, and how many alerts fired."""
+    """What became of a set of events: an outcome each, and how many alerts fired.
+
+    `found` says in which state each authorization was that was to end, and `books`, by account
+    id, what the accounts hold now; both only of captures.
+    """
 
     outcomes: list[Outcome]
     firings: int = 0
+    found: Sequence[str] = ()
+    books: Mapping[uuid.UUID, Book] = field(default_factory=dict)
+
+
+class Ending(NamedTuple):
+    """An authorization that ends after the first so many events of a set."""
+
+    authorization: Authorization
+    after: int
 
 
 def record_events(
@@ -70,25 +85,22 @@ def record_now(
     return _run(_Recording(organization_id, drafts, at=at))
 
 
-def capture_events(
+def capture_now(
     *,
-    authorization: Authorization,
+    organization_id: uuid.UUID,
     drafts: Sequence[EventDraft],
-    final: bool,
+    endings: Sequence[Ending],
+    authorizations: Collection[Authorization],
     at: dt.datetime,
 ) -> Recorded:
-    """Record events that name `authorization` out of what it has reserved, as `record_events` does.
+    """Record events out of what these authorizations have reserved, as `record_now` does.
 
-    A `final` capture ends it and gives back the rest, whatever has become of each event.
-    `authorization` needs its customer.
+    Those in `endings`, sorted, end in their turn and give back the rest, whatever has become of
+    each event; one that has ended before stays as it is. They need their customers.
     """
-    recording = _Recording(
-        authorization.organization_id,
-        drafts,
-        at=at,
-        ending=authorization if final else None,
+    return _run(
+        _Recording(organization_id, drafts, at=at, endings=endings, authorizations=authorizations)
     )
-    return retried(partial(_run, recording))
 
 
 def _run(recording: "_Recording") -> Recorded:
@@ -116,16 +128,8 @@ def _is_race(error: Exception) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Known:
-    """An event that is stored, or about to be by this very set."""
-
-    payload_hash: bytes
-    charges: Sequence[dict[str, str]]
-
-
 class _Recording:
-    """One transaction's worth of events; `ending` is the authorization that ends after them.
+    """One transaction's worth of events, and the authorizations that end between them.
 
     Each `run` is one attempt, inside a transaction of its own.
     """
@@ -136,34 +140,41 @@ class _Recording:
         drafts: Sequence[EventDraft],
         *,
         at: dt.datetime,
-        ending: Authorization | None = None,
+        endings: Sequence[Ending] = (),
+        authorizations: Collection[Authorization] = (),
     ) -> None:
         self.organization_id = organization_id
         self.drafts = drafts
         self.at = at
-        self.ending = ending
+        self.endings = endings
+        self.authorizations = authorizations
+        self.last_ones = {id(drafts[each.after - 1]) for each in endings if each.after}
 
     def run(self) -> Recorded:
         self.writes = Writes()
-        self.known: dict[uuid.UUID, _Known] = {}
         # Known keys are read after the locks are taken: only then is it too late for another.
         self._lock()
         self._read_known()
         self.costs = costs.history(self.organization_id)
-        answers = [self._record(draft) for draft in self.drafts]
-        if self.ending is not None:
-            self.captures.end(self.ending.id)
-        return Recorded(outcomes=answers, firings=self._write())
+        answers: list[Outcome] = []
+        found = []
+        for authorization, after in self.endings:
+            answers += [self._record(draft) for draft in self.drafts[len(answers) : after]]
+            found.append(self.captures.end(authorization.id))
+        answers += [self._record(draft) for draft in self.drafts[len(answers) :]]
+        firings = self._write()
+        return Recorded(
+            outcomes=answers, firings=firings, found=found, books=self.subscribers.books
+        )
 
     def _lock(self) -> None:
-        ending = [self.ending] if self.ending is not None else []
         named = {draft.authorization for draft in self.drafts if draft.authorization is not None}
-        authorizations = named.union(each.id for each in ending)
+        authorizations = named.union(each.id for each in self.authorizations)
         self.subscribers = Subscribers.locked(
             self.organization_id,
             self.drafts,
             at=self.at,
-            customers=[each.customer.external_id for each in ending],
+            customers=[each.customer.external_id for each in self.authorizations],
             authorizations=authorizations,
         )
         self.captures = Captures(
@@ -174,11 +185,11 @@ class _Recording:
         )
 
     def _read_known(self) -> None:
-        rows = Event.objects.filter(
-            organization=self.organization_id, key__in={draft.key for draft in self.drafts}
-        ).values_list("key", "payload_hash", "charges")
-        for key, payload_hash, charges in rows.order_by():
-            self.known[key] = _Known(payload_hash=bytes(payload_hash), charges=charges)
+        known = event_rows.read_known(
+            organization_id=self.organization_id, keys={draft.key for draft in self.drafts}
+        )
+        self.known = known.events
+        self.buried = set(known.dead_letters)
 
     # One event.
 
@@ -213,8 +224,8 @@ class _Recording:
 
     def _pay(self, draft: EventDraft, rated: Sequence[RatedPrice], subscriber: Subscriber) -> Paid:
         if draft.authorization is not None:
-            is_last = self.ending is not None and draft is self.drafts[-1]
-            return self.captures.pay(draft, draft.authorization, rated, subscriber, final=is_last)
+            final = id(draft) in self.last_ones
+            return self.captures.pay(draft, draft.authorization, rated, subscriber, final=final)
         used = self.subscribers.used_with(rated, subscriber)
         permit = subscriber.permit(draft, rated, used=used, at=self.at)
         return subscriber.pay(permit, reference=draft.key, at=self.at)
@@ -243,7 +254,9 @@ class _Recording:
                 counted=paid.counted,
             )
         )
-        self.known[draft.key] = _Known(payload_hash=draft.payload_hash, charges=paid.charges)
+        self.known[draft.key] = Known(draft.payload_hash, paid.charges)
+        if draft.key in self.buried:
+            self.writes.resolved.append(draft.key)
         for each in rated:
             self._count(draft, each, period.id, paid)
 

@@ -28,6 +28,17 @@ def settle(
     """
     if PeriodCharge.objects.for_organization(period.organization_id).filter(period=period).exists():
         return []
+    return PeriodCharge.objects.bulk_create(foresee(period=period, books=books, at=at))
+
+
+def foresee(
+    *, period: BillingPeriod, books: Mapping[uuid.UUID, Book], at: dt.datetime
+) -> list[PeriodCharge]:
+    """Return what `settle` would write now, and write nothing.
+
+    The books say afterwards what it would leave of credit; books that are not posted need no lock.
+    Raises ledger.UnknownAccount.
+    """
     by_asset: dict[uuid.UUID, list[PeriodCharge]] = defaultdict(list)
     meters: dict[uuid.UUID, str] = {}
     for price, charge in due(period):
@@ -44,7 +55,7 @@ def settle(
         )
         for row, overage in zip(rows, debit.overage, strict=True):
             row.overage = overage
-    return PeriodCharge.objects.bulk_create(row for rows in by_asset.values() for row in rows)
+    return [row for rows in by_asset.values() for row in rows]
 
 
 def due(period: BillingPeriod) -> list[tuple[CatalogPrice, period_charges.PeriodCharge]]:

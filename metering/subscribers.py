@@ -8,41 +8,45 @@ of the customer. Both move in memory as events are charged; nothing here writes.
 import datetime as dt
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import partial
-from zoneinfo import ZoneInfo
 
 from accounts import ledger
 from accounts.books import Book, InsufficientCredit
-from accounts.models import CreditAccount
-from metering import billing_periods, cap_counters, event_rows, refusals
+from metering import agreements, billing_periods, cap_counters, event_rows, refusals
+from metering.agreements import Agreement, OpenPeriod
 from metering.cap_counters import Capped
 from metering.event_drafts import EventDraft
 from metering.event_rows import TotalsKey
-from metering.models import BillingPeriod
 from metering.permits import Paid, Permit, RatedPrice, Refused, by_asset, parts_of
 from metering.refusals import Reason, Refusal
 from metering.spend_caps import CapBook, Counted, Use
-from pricing import catalog, entitlements, recurring_grants
+from pricing import catalog, entitlements
 from pricing.aggregation import Unpriceable
-from pricing.catalog import CompiledPlan
-from pricing.models import ShortfallPolicy, Subscription
-from pricing.rating import Span, Totals
+from pricing.catalog import CatalogPrice, CompiledPlan
+from pricing.models import ShortfallPolicy
+from pricing.rating import Totals
+
+type Tariff = Sequence[tuple[CatalogPrice, Totals]]
 
 __all__ = ["Paid", "Permit", "RatedPrice", "Refused", "Subscriber", "Subscribers"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Subscriber:
-    """What an event needs to know of its customer; `books` by asset id."""
+    """What an event needs to know of its customer; `books` by asset id.
+
+    `tariffs` are the prices that events of a type are rated at, with what each holds.
+    """
 
     id: uuid.UUID
     plan: CompiledPlan
-    period: BillingPeriod
+    period: OpenPeriod
     books: dict[uuid.UUID, Book]
     is_stopped: bool = False
     caps: CapBook | None = None
+    tariffs: dict[str, Tariff] = field(default_factory=dict)
 
     @property
     def overage_allowed(self) -> bool:
@@ -181,7 +185,6 @@ class Subscribers:
         self._totals: dict[TotalsKey, Totals] = {}
         self.books: dict[uuid.UUID, Book] = {}
         self.cap_books: Mapping[uuid.UUID, CapBook] = {}
-        self._were_due_for_credit = False
 
     @classmethod
     def locked(
@@ -200,10 +203,9 @@ class Subscribers:
         opened.
         """
         subscribers = cls(organization_id, drafts, at=at, customers=customers)
-        read_books = partial(ledger.lock_books, hold_references=authorizations)
-        subscribers._read(read_books, billing_periods.open_periods)
-        if subscribers._were_due_for_credit:
-            # It was granted with the periods, and the books were read before.
+        read_books = partial(ledger.lock_books_of, hold_references=authorizations)
+        if subscribers._read(read_books, billing_periods.open_periods):
+            # Credit was granted with the periods, and the books were read before.
             subscribers._read(read_books, billing_periods.open_periods)
         return subscribers
 
@@ -213,7 +215,7 @@ class Subscribers:
     ) -> "Subscribers":
         """Read the same without a lock and without a trace: to answer a question, not to post."""
         subscribers = cls(organization_id, drafts, at=at)
-        subscribers._read(ledger.read_books, billing_periods.foresee_periods)
+        subscribers._read(ledger.read_books_of, billing_periods.foresee_periods)
         return subscribers
 
     # One event.
@@ -227,22 +229,27 @@ class Subscribers:
 
     def rate(self, draft: EventDraft, subscriber: Subscriber) -> list[RatedPrice]:
         """Rate an event at every price that counts it; changes nothing. Raises Unpriceable."""
-        prices = subscriber.plan.prices_for(draft.type)
-        if not prices:
+        tariff = subscriber.tariffs.get(draft.type)
+        if tariff is None:
+            tariff = subscriber.tariffs[draft.type] = self._tariff(draft.type, subscriber)
+        if not tariff:
             raise Unpriceable("no_price", "the customer's plan prices no events of this type")
-        period = subscriber.period
+        span = subscriber.period.span
+        occurred_at = draft.occurred_at or self._at
+        properties = draft.properties
         return [
             RatedPrice(
                 price,
-                price.compiled.rate(
-                    draft.properties,
-                    self.totals(period.id, price.price_id),
-                    occurred_at=draft.occurred_at or self._at,
-                    period=Span(period.starts_at, period.ends_at),
-                ),
+                price.compiled.rate(properties, totals, occurred_at=occurred_at, period=span),
             )
-            for price in prices
-            if price.compiled.meter.counts(draft.properties)
+            for price, totals in tariff
+            if price.compiled.meter.counts(properties)
+        ]
+
+    def _tariff(self, event_type: str, subscriber: Subscriber) -> Tariff:
+        return [
+            (price, self.totals(subscriber.period.id, price.price_id))
+            for price in subscriber.plan.prices_for(event_type)
         ]
 
     def used_with(self, rated: Sequence[RatedPrice], subscriber: Subscriber) -> dict[str, Decimal]:
@@ -266,71 +273,55 @@ class Subscribers:
     # Reading.
 
     def _read(
-        self,
-        read_books: Callable[..., dict[uuid.UUID, Book]],
-        read_periods: Callable[..., dict[uuid.UUID, BillingPeriod]],
-    ) -> None:
-        accounts = CreditAccount.objects.for_organization(self._organization_id).filter(
-            customer__external_id__in=self._customers
-        )
-        owners = {
-            account_id: (customer_id, asset_id)
-            for account_id, customer_id, asset_id in accounts.values_list(
-                "id", "customer_id", "asset_id"
-            )
-        }
-        self.books = read_books(
-            organization_id=self._organization_id, account_ids=owners.keys(), at=self._at
-        )
+        self, read_books: Callable[..., list[ledger.Owned]], read_periods: agreements.ReadPeriods
+    ) -> bool:
+        """Read everything; returns whether that has made grants, which the books do not know."""
         books_of: dict[uuid.UUID, dict[uuid.UUID, Book]] = {}
-        for account_id, (customer_id, asset_id) in owners.items():
-            books_of.setdefault(customer_id, {})[asset_id] = self.books[account_id]
-        self._read_subscriptions(books_of, read_periods)
+        self.books = {}
+        for customer_id, asset_id, book in read_books(
+            organization_id=self._organization_id, customers=self._customers, at=self._at
+        ):
+            self.books[book.account_id] = book
+            books_of.setdefault(customer_id, {})[asset_id] = book
+        agreed = agreements.read(
+            organization_id=self._organization_id,
+            customer_ids=books_of.keys(),
+            at=self._at,
+            read_periods=read_periods,
+        )
+        self._totals = event_rows.read_totals(
+            organization_id=self._organization_id,
+            period_ids=[agreement.period.id for agreement in agreed.found],
+        )
+        self._read_cap_books(agreed.found)
+        for agreement in agreed.found:
+            self._by_external_id[agreement.external_id] = self._subscriber(
+                agreement, books_of[agreement.customer_id]
+            )
         self._read_distinct()
+        return agreed.brought_credit
 
-    def _read_subscriptions(
-        self,
-        books_of: dict[uuid.UUID, dict[uuid.UUID, Book]],
-        read_periods: Callable[..., dict[uuid.UUID, BillingPeriod]],
-    ) -> None:
-        subscriptions = (
-            Subscription.objects.for_organization(self._organization_id)
-            .filter(customer__in=books_of, ended_at=None, starts_at__lte=self._at)
-            .select_related("customer", "plan_version")
-        )
-        self._were_due_for_credit = any(
-            recurring_grants.is_due(each, at=self._at) for each in subscriptions
-        )
-        periods = read_periods(subscriptions, at=self._at)
+    def _read_cap_books(self, found: Collection[Agreement]) -> None:
         self.cap_books = cap_counters.read_cap_books(
             organization_id=self._organization_id,
             customers=[
-                Capped(
-                    each.customer_id,
-                    ZoneInfo(each.customer.time_zone),
-                    periods[each.id].starts_at,
-                )
-                for each in subscriptions
+                Capped(each.customer_id, each.zone, each.period.starts_at) for each in found
             ],
             at=self._at,
         )
-        for subscription in subscriptions:
-            plan = catalog.compiled_plan(periods[subscription.id].plan_version_id)
-            books = books_of[subscription.customer_id]
-            for book in books.values():
-                # Who owed on a former plan kept its line; this plan may allow less.
-                book.floor = max(book.floor, plan.floor)
-            self._by_external_id[subscription.customer.external_id] = Subscriber(
-                id=subscription.customer_id,
-                plan=plan,
-                period=periods[subscription.id],
-                books=books,
-                is_stopped=subscription.customer.usage_stopped_at is not None,
-                caps=self.cap_books.get(subscription.customer_id),
-            )
-        self._totals = event_rows.read_totals(
-            organization_id=self._organization_id,
-            period_ids=[period.id for period in periods.values()],
+
+    def _subscriber(self, agreement: Agreement, books: dict[uuid.UUID, Book]) -> Subscriber:
+        plan = catalog.compiled_plan(agreement.period.plan_version_id)
+        for book in books.values():
+            # Who owed on a former plan kept its line; this plan may allow less.
+            book.floor = max(book.floor, plan.floor)
+        return Subscriber(
+            id=agreement.customer_id,
+            plan=plan,
+            period=agreement.period,
+            books=books,
+            is_stopped=agreement.is_stopped,
+            caps=self.cap_books.get(agreement.customer_id),
         )
 
     def _read_distinct(self) -> None:
@@ -339,6 +330,8 @@ class Subscribers:
             event_rows.distinct_key(period_id, price_id, cell, value): (cell, value)
             for period_id, price_id, cell, value in self._distinct_values()
         }
+        if not asked:
+            return
         met = event_rows.read_distinct(organization_id=self._organization_id, asked=asked.keys())
         for key in met:
             self.totals(key.period_id, key.price_id).seen.add(asked[key])

@@ -7,7 +7,7 @@ from celery import shared_task
 from django.utils import timezone
 from kombu.exceptions import OperationalError
 
-from metering import alerts, backtests, sweeping
+from metering import alerts, backtests, sweeping, usage_folding
 
 log = structlog.get_logger(__name__)
 
@@ -57,3 +57,9 @@ def run_backtests() -> None:
     """Do a slice of each backtest, and let others have a turn before the next one."""
     if backtests.advance_all(at=timezone.now()):
         wake_backtests()
+
+
+@shared_task
+def fold_usage() -> int:
+    """Add the newest events to the slots that charts are read from."""
+    return usage_folding.fold()

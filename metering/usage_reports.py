@@ -7,22 +7,19 @@ is what was committed when it was read.
 import datetime as dt
 import uuid
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.core.cache import cache
 from django.db import connection
 from django.db.models import Sum
 
 from accounts.models import Customer
 from accounts.money import ZERO
+from metering import usage_days
 from metering.models import Event, UsageTotal
-from metering.standing_events import STANDING
 
 PACE_DAYS = 7
-_PAST_KEPT_SECONDS = 86_400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,21 +28,6 @@ class DaySpend:
 
     date: dt.date
     amount: Decimal
-
-
-@dataclass(slots=True)
-class _Spend:
-    """Amounts by asset id and the midnight a day begins at, and how many charges they are."""
-
-    amounts: dict[tuple[uuid.UUID, dt.datetime], Decimal] = field(default_factory=dict)
-    charges: int = 0
-
-    @property
-    def assets(self) -> set[uuid.UUID]:
-        return {asset_id for asset_id, _ in self.amounts}
-
-    def of(self, asset_id: uuid.UUID, midnight: dt.datetime) -> Decimal:
-        return self.amounts.get((asset_id, midnight), ZERO)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,39 +46,14 @@ def spend_by_day(
     A day is one of the customer's own time zone.
     """
     midnights = _midnights(ZoneInfo(customer.time_zone), at=at, days=days)
-    # In this order: whatever is committed in between makes the past look older than it is, never
-    # newer, and costs one more reading.
-    charges, voids = _counted(customer)
-    today = _spend_between(customer, midnights[-2:])
-    past = _past_spend(customer, midnights[:-1], seen=(charges - today.charges, voids))
+    spend = usage_days.spend_between(customer, midnights)
     return {
         asset_id: [
-            DaySpend(
-                date=midnight.date(),
-                amount=past.of(asset_id, midnight) + today.of(asset_id, midnight),
-            )
-            for midnight in midnights[:-1]
+            DaySpend(date=midnight.date(), amount=spend.get((asset_id, place), ZERO))
+            for place, midnight in enumerate(midnights[:-1])
         ]
-        for asset_id in past.assets | today.assets
+        for asset_id in {asset_id for asset_id, _ in spend}
     }
-
-
-def _past_spend(
-    customer: Customer, midnights: Sequence[dt.datetime], *, seen: tuple[int, int]
-) -> _Spend:
-    """Return what the days before today cost, kept until a charge is added to one of them.
-
-    Or taken away: `seen` are the charges of those days, and all voids.
-
-    Events rarely come late, so a busy customer's month is not added up again for each of today's.
-    """
-    key = f"spend:{customer.id}:{customer.time_zone}:{midnights[0]:%Y%m%d}:{len(midnights)}"
-    kept: tuple[tuple[int, int], _Spend] | None = cache.get(key)
-    if kept is not None and kept[0] == seen:
-        return kept[1]
-    past = _spend_between(customer, midnights)
-    cache.set(key, (seen, past), _PAST_KEPT_SECONDS)
-    return past
 
 
 def _counted(customer: Customer) -> tuple[int, int]:
@@ -129,44 +86,6 @@ def _midnights(zone: ZoneInfo, *, at: dt.datetime, days: int) -> list[dt.datetim
         dt.datetime.combine(today - dt.timedelta(days=back), dt.time(), tzinfo=zone)
         for back in range(days - 1, -2, -1)
     ]
-
-
-# The bounds of the days come from Python, so that no day depends on the time zone database of the
-# PostgreSQL in use. width_bucket() numbers the half-open ranges between them from 1.
-_SPEND_BETWEEN = f"""
-    SELECT price.asset_id,
-        width_bucket(event.occurred_at, %(bounds)s::timestamptz[]) AS day,
-        sum(rated.amount),
-        count(*)
-    FROM metering_event event
-    JOIN metering_ratedevent rated
-        ON rated.organization_id = event.organization_id AND rated.event_key = event.key
-    JOIN pricing_price price
-        ON price.organization_id = rated.organization_id AND price.id = rated.price_id
-    WHERE {STANDING} AND event.organization_id = %(organization)s
-        AND event.customer_id = %(customer)s
-        AND event.occurred_at >= %(start)s
-        AND event.occurred_at < %(end)s
-    GROUP BY price.asset_id, day
-"""  # noqa: S608
-
-
-def _spend_between(customer: Customer, bounds: Sequence[dt.datetime]) -> _Spend:
-    """Return what was spent between each two neighbouring bounds."""
-    parameters: dict[str, Any] = {
-        "bounds": list(bounds),
-        "organization": customer.organization_id,
-        "customer": customer.id,
-        "start": bounds[0],
-        "end": bounds[-1],
-    }
-    spend = _Spend()
-    with connection.cursor() as cursor:
-        cursor.execute(_SPEND_BETWEEN, parameters)
-        for asset_id, day, amount, charges in cursor.fetchall():
-            spend.amounts[asset_id, bounds[day - 1]] = amount
-            spend.charges += charges
-    return spend
 
 
 def daily_pace(days: Sequence[DaySpend]) -> Decimal:

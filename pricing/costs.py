@@ -15,10 +15,11 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
+from accounts import set_statements
 from accounts.money import ZERO
 from pricing import catalog
 from pricing.cost_book import CostBook, VendorRate
-from pricing.models import CostPolicy, CostRate
+from pricing.models import CostRate
 from pricing.properties import Properties
 from pricing.rating import compile_price
 
@@ -94,15 +95,15 @@ class CostHistory:
 
 def history(organization_id: uuid.UUID) -> CostHistory:
     """Return all cost rates of an organization, compiled. One query as long as none changes."""
-    policy = (
-        CostPolicy.objects.for_organization(organization_id)
-        .values_list("asset_id", "revision")
-        .first()
-    )
-    if policy is None:
-        return CostHistory(None)
-    asset_id, revision = policy
+    policies = set_statements.read(_POLICY, organization_id)
+    if not policies:
+        return _UNKNOWN
+    [(asset_id, revision)] = policies
     return _compiled(organization_id, asset_id, revision)
+
+
+_POLICY = "SELECT asset_id, revision FROM pricing_costpolicy WHERE organization_id = %s"
+_UNKNOWN = CostHistory(None)
 
 
 def compiled_costs(organization_id: uuid.UUID, at: dt.datetime) -> CostBook:

@@ -43,7 +43,12 @@ def due(*, at: dt.datetime) -> TenantQuerySet[Subscription]:
 def is_due(subscription: Subscription, *, at: dt.datetime) -> bool:
     """Whether `bring` has something to do for this one; asks no database."""
     until = subscription.included_until
-    return until is not None and (until <= at + AHEAD or subscription.ended_at is not None)
+    return comes_soon(until, at=at) or (until is not None and subscription.ended_at is not None)
+
+
+def comes_soon(included_until: dt.datetime | None, *, at: dt.datetime) -> bool:
+    """Whether grants are to be made for a subscription that has them until `included_until`."""
+    return included_until is not None and included_until <= at + AHEAD
 
 
 def bring(subscription: Subscription, *, at: dt.datetime) -> int:

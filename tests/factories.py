@@ -45,7 +45,22 @@ from accounts.models import (
     StoredAnswer,
     User,
 )
-from invoicing.models import Invoice, InvoiceLine, InvoiceState, NumberSeries
+from invoicing.models import (
+    CreditNote,
+    Invoice,
+    InvoiceCorrection,
+    InvoiceItem,
+    InvoiceLine,
+    InvoiceState,
+    InvoiceTax,
+    InvoicingTerms,
+    NumberSeries,
+    PeriodDrafting,
+    PeriodOpening,
+    SeatChange,
+    TaxProfile,
+    TaxRate,
+)
 from metering.models import (
     Adjustment,
     AlertFiring,
@@ -65,6 +80,8 @@ from metering.models import (
     RatedEvent,
     SpendAlert,
     SpendCap,
+    UsageFold,
+    UsageSlot,
     UsageTotal,
 )
 from pricing.models import (
@@ -478,6 +495,25 @@ class DistinctValueFactory(DjangoModelFactory[DistinctValue]):
     value_hash = LazyFunction(uuid.uuid4)
 
 
+class UsageFoldFactory(DjangoModelFactory[UsageFold]):
+    class Meta:
+        model = UsageFold
+
+    organization = SubFactory(OrganizationFactory)
+
+
+class UsageSlotFactory(DjangoModelFactory[UsageSlot]):
+    class Meta:
+        model = UsageSlot
+
+    customer = SubFactory(CustomerFactory)
+    organization = SelfAttribute("customer.organization")
+    starts_at = _MARCH
+    asset = SubFactory(AssetFactory, organization=SelfAttribute("..organization"))
+    amount = Decimal(1)
+    charges = 1
+
+
 class EventFactory(DjangoModelFactory[Event]):
     """An event that cost nothing. Record one through a world to have it rated and paid."""
 
@@ -755,6 +791,113 @@ class InvoiceFactory(DjangoModelFactory[Invoice]):
     organization = SelfAttribute("period.organization")
     customer = SelfAttribute("period.customer")
     asset = SubFactory(AssetFactory, organization=SelfAttribute("..organization"))
+
+
+class InvoiceItemFactory(DjangoModelFactory[InvoiceItem]):
+    class Meta:
+        model = InvoiceItem
+
+    customer = SubFactory(CustomerFactory)
+    organization = SelfAttribute("customer.organization")
+    asset = SubFactory(AssetFactory, organization=SelfAttribute("..organization"))
+    description = "Setting up"
+    amount = Decimal(25)
+    created_at = NOW
+
+
+class InvoiceTaxFactory(DjangoModelFactory[InvoiceTax]):
+    class Meta:
+        model = InvoiceTax
+
+    invoice = SubFactory(InvoiceFactory)
+    organization = SelfAttribute("invoice.organization")
+    position = Sequence(lambda n: n)
+    name = "VAT"
+    percent = Decimal(19)
+    taxable = Decimal(10)
+    amount = Decimal("1.9")
+
+
+class InvoicingTermsFactory(DjangoModelFactory[InvoicingTerms]):
+    class Meta:
+        model = InvoicingTerms
+
+    organization = SubFactory(OrganizationFactory)
+
+
+class TaxRateFactory(DjangoModelFactory[TaxRate]):
+    class Meta:
+        model = TaxRate
+
+    organization = SubFactory(OrganizationFactory)
+    code = Sequence(lambda n: f"vat_{n}")
+    name = "VAT"
+    percent = Decimal(19)
+
+
+class TaxProfileFactory(DjangoModelFactory[TaxProfile]):
+    class Meta:
+        model = TaxProfile
+
+    customer = SubFactory(CustomerFactory)
+    organization = SelfAttribute("customer.organization")
+
+
+class SeatChangeFactory(DjangoModelFactory[SeatChange]):
+    class Meta:
+        model = SeatChange
+
+    subscription = SubFactory(SubscriptionFactory)
+    organization = SelfAttribute("subscription.organization")
+    seats_before = 1
+    seats = 2
+    effective_at = NOW
+
+
+class PeriodOpeningFactory(DjangoModelFactory[PeriodOpening]):
+    class Meta:
+        model = PeriodOpening
+
+    period = SubFactory(BillingPeriodFactory)
+    organization = SelfAttribute("period.organization")
+    invoiced_at = NOW
+
+
+class PeriodDraftingFactory(DjangoModelFactory[PeriodDrafting]):
+    class Meta:
+        model = PeriodDrafting
+
+    period = SubFactory(BillingPeriodFactory, closed=True)
+    organization = SelfAttribute("period.organization")
+    drafted_at = NOW
+
+
+class CreditNoteFactory(DjangoModelFactory[CreditNote]):
+    """Of an invoice over 10."""
+
+    class Meta:
+        model = CreditNote
+
+    invoice = SubFactory(InvoiceFactory, final=True, credits=Decimal(-10), total=Decimal(10))
+    organization = SelfAttribute("invoice.organization")
+    customer = SelfAttribute("invoice.customer")
+    asset = SelfAttribute("invoice.asset")
+    number = Sequence(lambda n: n + 1)
+    subtotal = Decimal(4)
+    total = Decimal(4)
+    created_at = NOW
+
+
+class InvoiceCorrectionFactory(DjangoModelFactory[InvoiceCorrection]):
+    class Meta:
+        model = InvoiceCorrection
+
+    void = SubFactory(EventVoidFactory)
+    organization = SelfAttribute("void.organization")
+    invoice = SubFactory(
+        InvoiceFactory,
+        period__subscription__customer__organization=SelfAttribute(".....organization"),
+    )
 
 
 class InvoiceLineFactory(DjangoModelFactory[InvoiceLine]):

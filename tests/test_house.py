@@ -58,6 +58,14 @@ DOMAIN_MODULES = (
     "metering/margins.py",
     "invoicing/closing.py",
     "invoicing/numbering.py",
+    "invoicing/credit_notes.py",
+    "invoicing/drawing.py",
+    "invoicing/fees.py",
+    "invoicing/items.py",
+    "invoicing/rebuilding.py",
+    "invoicing/seats.py",
+    "invoicing/upcoming.py",
+    "invoicing/voiding.py",
 )
 
 

@@ -220,11 +220,39 @@ BREAKS = [
     ),
     (
         "the subtotal of a final invoice is the sum of its lines",
-        "UPDATE invoicing_invoice SET subtotal = subtotal + 0.01",
+        "UPDATE invoicing_invoice SET subtotal = subtotal + 0.01, total = total + 0.01",
     ),
     (
         "a final invoice bills what its period has used, each price once",
         "UPDATE invoicing_invoiceline SET usage_amount = usage_amount + 0.01",
+    ),
+    (
+        "an invoice asks for its lines and the taxes on top, less what credit has paid",
+        "UPDATE invoicing_invoice SET tax = tax + 0.01, total = total + 0.01",
+    ),
+    (
+        "credit notes come to no more than their final invoice",
+        """
+        INSERT INTO invoicing_creditnote (
+            organization_id, id, customer_id, invoice_id, asset_id, series, number, subtotal, tax,
+            credits, total, lines, taxes, reason, created_at
+        )
+        SELECT organization_id, gen_random_uuid(), customer_id, id, asset_id, 'CN', 1, total + 1, 0,
+            0, total + 1, '[]', '[]', '', now()
+        FROM invoicing_invoice
+        """,
+    ),
+    (
+        "an item is a line of the invoice that took it up, and of no other that stands",
+        """
+        INSERT INTO invoicing_invoiceitem (
+            organization_id, id, customer_id, invoice_id, asset_id, origin, description, amount,
+            created_at
+        )
+        SELECT organization_id, gen_random_uuid(), customer_id, id, asset_id, 'operator', '', 1,
+            now()
+        FROM invoicing_invoice
+        """,
     ),
 ]
 

@@ -17,6 +17,7 @@ from accounts.ledger.balances import (
     read_balance,
     read_balances,
     read_books,
+    read_books_of,
 )
 from accounts.ledger.grants import (
     CostBasisRefused,
@@ -42,10 +43,12 @@ from accounts.ledger.locks import (
     DuplicateReference,
     UnknownAccount,
     lock_books,
+    lock_books_of,
     post,
 )
 from accounts.ledger.usage import DebitOrder, debit, debit_all, expire, reverse, reverse_all
 from accounts.passbooks import NotVoidable
+from accounts.postings import Owned
 from accounts.reservations import Captured, HoldEnded, HoldState, Shortfall, UnknownHold
 
 __all__ = [
@@ -65,6 +68,7 @@ __all__ = [
     "InsufficientCredit",
     "NotReversible",
     "NotVoidable",
+    "Owned",
     "Part",
     "Shortfall",
     "UnknownAccount",
@@ -80,11 +84,13 @@ __all__ = [
     "hold",
     "hold_all",
     "lock_books",
+    "lock_books_of",
     "open_account",
     "post",
     "read_balance",
     "read_balances",
     "read_books",
+    "read_books_of",
     "release",
     "report",
     "reverse",

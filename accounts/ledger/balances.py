@@ -9,6 +9,7 @@ from decimal import Decimal
 from accounts import money, postings
 from accounts.books import Book
 from accounts.models import Asset, CreditAccount, Customer
+from accounts.postings import Owned
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,3 +78,15 @@ def read_books(
     for book in books.values():
         book.settle(at=at)
     return books
+
+
+def read_books_of(
+    *, organization_id: uuid.UUID, customers: Collection[str], at: dt.datetime
+) -> list[Owned]:
+    """Return the books of these customers, given by external id, as `read_books` does."""
+    owned = postings.read_books_of(
+        organization_id=organization_id, customers=customers, at=at, lock=False
+    )
+    for each in owned:
+        each.book.settle(at=at)
+    return owned

@@ -9,6 +9,7 @@ from django.db import IntegrityError
 
 from accounts import postings
 from accounts.books import Book, NotReversible
+from accounts.postings import Owned
 
 
 class DuplicateReference(Exception):
@@ -52,6 +53,30 @@ def lock_books(
     for book in books.values():
         book.settle(at=at)
     return books
+
+
+def lock_books_of(
+    *,
+    organization_id: uuid.UUID,
+    customers: Collection[str],
+    at: dt.datetime,
+    hold_references: Collection[uuid.UUID] = (),
+) -> list[Owned]:
+    """Lock all accounts of these customers, given by external id, and return their books, settled.
+
+    Customers nobody knows are left out. `hold_references` as for `lock_books`.
+    Raises TransactionManagementError outside a transaction.
+    """
+    owned = postings.read_books_of(
+        organization_id=organization_id,
+        customers=customers,
+        at=at,
+        lock=True,
+        hold_references=hold_references,
+    )
+    for each in owned:
+        each.book.settle(at=at)
+    return owned
 
 
 def lock_to_give(

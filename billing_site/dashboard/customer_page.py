@@ -12,7 +12,7 @@ from django.db.models import Count, Max, Q, QuerySet, Subquery
 from accounts.models import CreditAccount, Customer
 from accounts.money import ZERO
 from billing_site.dashboard import balances, charts, customer_tabs
-from invoicing.models import Invoice, InvoiceState
+from invoicing.models import CreditNote, Invoice, InvoiceState
 from metering import caps, event_lists, usage_reports
 from metering.models import SpendCap
 from pricing.models import PlanVersion, ShortfallPolicy, Subscription
@@ -45,6 +45,7 @@ class CustomerPage:
     accounts: Sequence[AccountPanel]
     events: Sequence[event_lists.EventLine]
     invoices: Sequence[Invoice]
+    credit_notes: Sequence[CreditNote]
     limits: Sequence[caps.CapState]
     plan_version: PlanVersion | None
     read_at: dt.datetime
@@ -72,6 +73,7 @@ def read(customer: Customer, *, at: dt.datetime) -> CustomerPage:
         ],
         events=event_lists.recent_events(customer, limit=EVENTS_SHOWN),
         invoices=_invoices(customer),
+        credit_notes=_credit_notes(customer),
         limits=caps.states(customer=customer, at=at),
         plan_version=plan_version,
         read_at=at,
@@ -94,7 +96,12 @@ def version(customer: Customer, *, at: dt.datetime) -> str:
     invoices = (
         Invoice.objects.for_organization(customer.organization_id)
         .filter(customer=customer)
-        .aggregate(count=Count("id"), finalized_at=Max("finalized_at"))
+        .aggregate(
+            count=Count("id"),
+            finalized_at=Max("finalized_at"),
+            voided_at=Max("voided_at"),
+            notes=Count("credit_notes"),
+        )
     )
     limits = (
         SpendCap.objects.for_organization(customer.organization_id)
@@ -149,9 +156,18 @@ def _goes_on_unpaid(plan_version: PlanVersion | None) -> bool:
 def _invoices(customer: Customer) -> list[Invoice]:
     return list(
         Invoice.objects.for_organization(customer.organization_id)
-        .filter(customer=customer, state=InvoiceState.FINALIZED)
+        .filter(customer=customer, state__in=[InvoiceState.FINALIZED, InvoiceState.VOID])
         .select_related("asset", "period")
         .order_by("-finalized_at")[:INVOICES_SHOWN]
+    )
+
+
+def _credit_notes(customer: Customer) -> list[CreditNote]:
+    return list(
+        CreditNote.objects.for_organization(customer.organization_id)
+        .filter(customer=customer)
+        .select_related("asset", "invoice")
+        .order_by("-created_at")[:INVOICES_SHOWN]
     )
 
 

@@ -1,13 +1,11 @@
 """The API of authorizations: may this work go ahead, and what became of it."""
 
-import datetime as dt
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from django.db import transaction
-from django.urls import reverse
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
 from rest_framework.decorators import api_view, permission_classes
@@ -18,8 +16,8 @@ from accounts import customers, idempotency, pagination
 from accounts.api import customer_or_404
 from accounts.authentication import HasScope, organization_of
 from accounts.models import Customer, Scope
-from accounts.problems import Problem
-from metering import authorization_statements, authorizations, event_drafts, tasks
+from metering import authorization_statements, authorizations, tasks
+from metering.api import authorization_doors as doors
 from metering.api.authorization_serializers import (
     AuthorizationDetailSerializer,
     AuthorizationRequest,
@@ -29,9 +27,7 @@ from metering.api.authorization_serializers import (
     ExtensionRequest,
     ReportRequest,
 )
-from metering.api.events import batch_results
-from metering.authorizations import AuthorizationEnded, Done, NotHeld, Refused, TooLong, Unpriced
-from metering.event_drafts import EventDraft, InvalidDraft
+from metering.authorizations import Done
 from metering.models import Authorization
 
 _PERMISSION = HasScope.of(GET=Scope.READ, POST=Scope.EVENTS_WRITE)
@@ -39,7 +35,6 @@ _REFUSALS = {
     402: OpenApiResponse(description="It may not go ahead; nothing was held."),
     409: OpenApiResponse(description="The authorization has ended; `state` says how."),
 }
-_INVALID = partial(Problem, 422, "invalid", "The request is not valid.")
 
 
 @extend_schema(
@@ -68,31 +63,24 @@ def authorization_list(request: Request) -> Response:
     """Authorize the work of one or many events, all or none, or list authorizations."""
     if request.method != "POST":
         return _listed(request)
-    form = AuthorizationRequest(data=request.data)
-    form.is_valid(raise_exception=True)
-    asked = form.validated_data
-    customer, now = _customer_or_422(request, asked["customer"]), timezone.now()
-    drafts = _drafts("items", asked["items"], customer=customer, at=now)
-    try:
-        done = authorizations.authorize(
-            customer=customer,
-            drafts=drafts,
-            expires_in=dt.timedelta(seconds=asked["expires_in"]),
-            on_expiry=asked["on_expiry"],
-            at=now,
-        )
-    except (Refused, Unpriced) as error:
-        raise _problem(error) from error
-    answer = _answer(done, status=201)
-    answer["Location"] = reverse("api:authorization", args=[done.authorization.row.id])
-    return answer
+    said, now = doors.read_work(request.data), timezone.now()
+    work = doors.work_to_come(said, customer=_customer_or_422(request, said["customer"]), at=now)
+    done = _done(
+        authorizations.authorize,
+        customer=work.customer,
+        drafts=work.drafts,
+        expires_in=work.expires_in,
+        on_expiry=work.on_expiry,
+        at=now,
+    )
+    return doors.made(done).as_response()
 
 
 def _listed(request: Request) -> Response:
     external_id, state = request.query_params.get("customer"), request.query_params.get("state")
     if state is not None and state not in authorization_statements.STATES:
         known = ", ".join(authorization_statements.STATES)
-        raise _INVALID(errors=[("state", f"must be one of {known}")])
+        raise doors.INVALID(errors=[("state", f"must be one of {known}")])
     now = timezone.now()
     rows = authorization_statements.list_of(
         organization_id=organization_of(request).id,
@@ -116,7 +104,7 @@ def authorization_detail(request: Request, authorization_id: uuid.UUID) -> Respo
     described = authorization_statements.look_at(
         _found(request, authorization_id), at=timezone.now()
     )
-    return Response(AuthorizationDetailSerializer(described).data)
+    return Response(doors.written(described))
 
 
 @extend_schema(
@@ -131,24 +119,17 @@ def authorization_detail(request: Request, authorization_id: uuid.UUID) -> Respo
 @idempotency.idempotent
 def authorization_capture(request: Request, authorization_id: uuid.UUID) -> Response:
     """Record real events of the work, which are never refused for want of money: it is done."""
-    form = CaptureRequest(data=request.data)
-    form.is_valid(raise_exception=True)
+    said = doors.read_capture(request.data)
     authorization, now = _found(request, authorization_id), timezone.now()
-    drafts = _drafts(
-        "events",
-        form.validated_data["events"],
-        customer=authorization.customer,
-        captured_from=authorization,
-        at=now,
-    )
+    work = doors.work_done(said, authorization=authorization, at=now)
     done = _done(
         authorizations.capture,
         authorization=authorization,
-        drafts=drafts,
-        final=form.validated_data["final"],
+        drafts=work.drafts,
+        final=work.final,
         at=now,
     )
-    return _answer(done, **batch_results(done.outcomes))
+    return doors.captured(done).as_response()
 
 
 @extend_schema(
@@ -163,20 +144,11 @@ def authorization_capture(request: Request, authorization_id: uuid.UUID) -> Resp
 @idempotency.idempotent
 def authorization_extend(request: Request, authorization_id: uuid.UUID) -> Response:
     """Authorize further work, or give it more time; all of that or nothing."""
-    form = ExtensionRequest(data=request.data)
-    form.is_valid(raise_exception=True)
-    asked = form.validated_data
+    said = doors.read_extension(request.data)
     authorization, now = _found(request, authorization_id), timezone.now()
-    drafts = _drafts("items", asked.get("items", ()), customer=authorization.customer, at=now)
-    seconds = asked.get("expires_in")
-    done = _done(
-        authorizations.extend,
-        authorization=authorization,
-        drafts=drafts,
-        expires_in=dt.timedelta(seconds=seconds) if seconds is not None else None,
-        at=now,
-    )
-    return _answer(done)
+    terms = doors.terms_of_extension(said, authorization=authorization, at=now)
+    done = _done(authorizations.extend, **terms, at=now)
+    return doors.stands(done).as_response()
 
 
 @extend_schema(
@@ -195,7 +167,9 @@ def authorization_report(request: Request, authorization_id: uuid.UUID) -> Respo
     form.is_valid(raise_exception=True)
     asked = form.validated_data
     authorization, now = _found(request, authorization_id), timezone.now()
-    drafts = _drafts("items", asked.get("items", ()), customer=authorization.customer, at=now)
+    drafts = doors.drafts_of(
+        "items", asked.get("items", ()), customer=authorization.customer, at=now
+    )
     done = _done(
         authorizations.report,
         authorization=authorization,
@@ -203,7 +177,7 @@ def authorization_report(request: Request, authorization_id: uuid.UUID) -> Respo
         drafts=drafts,
         at=now,
     )
-    return _answer(done)
+    return doors.stands(done).as_response()
 
 
 @extend_schema(
@@ -220,7 +194,7 @@ def authorization_release(request: Request, authorization_id: uuid.UUID) -> Resp
     """End an authorization whose work will not happen, or go no further."""
     authorization = _found(request, authorization_id)
     done = _done(authorizations.release, authorization=authorization, at=timezone.now())
-    return _answer(done)
+    return doors.stands(done).as_response()
 
 
 # What the views are made of.
@@ -232,77 +206,23 @@ def _found(request: Request, authorization_id: uuid.UUID) -> Authorization:
             organization_id=organization_of(request).id, id_=authorization_id
         )
     except authorization_statements.UnknownAuthorization as error:
-        raise Problem(404, "not_found", "There is no authorization with this id.") from error
+        raise doors.unknown_authorization() from error
 
 
 def _customer_or_422(request: Request, external_id: str) -> Customer:
     try:
         return customers.find(organization_id=organization_of(request).id, external_id=external_id)
     except customers.UnknownCustomer as error:
-        raise _INVALID(errors=[("customer", "is not a customer of your organization")]) from error
-
-
-def _drafts(
-    name: str,
-    raws: Sequence[object],
-    *,
-    customer: Customer,
-    at: dt.datetime,
-    captured_from: Authorization | None = None,
-) -> list[EventDraft]:
-    """Check events, of work to come or of work captured. Raises Problem that names each mistake."""
-    parsed: list[EventDraft | InvalidDraft] = []
-    for raw in raws:
-        if captured_from is None:
-            parsed.append(event_drafts.parse_question(raw, customer=customer.external_id, at=at))
-        else:
-            parsed.append(
-                event_drafts.parse_captured(
-                    raw, customer=customer.external_id, authorization=captured_from.id, at=at
-                )
-            )
-    errors = [
-        (f"{name}[{place}].{error.field}", error.reason)
-        for place, draft in enumerate(parsed)
-        if isinstance(draft, InvalidDraft)
-        for error in draft.errors
-    ]
-    if errors:
-        raise _INVALID(errors=errors)
-    return [draft for draft in parsed if isinstance(draft, EventDraft)]
+        raise doors.unknown_customer() from error
 
 
 def _done[Result: Done](verb: Callable[..., Result], **terms: Any) -> Result:
     """Call a verb and turn what it refuses into a problem."""
     try:
-        return verb(**terms)
-    except AuthorizationEnded as error:
-        raise Problem(
-            409, "authorization_ended", f"The authorization is {error.state}.", state=error.state
-        ) from error
-    except TooLong as error:
-        raise _INVALID(errors=[("expires_in", str(error))]) from error
-    except NotHeld as error:
-        raise _INVALID(errors=[(f"amounts.{error.asset}"[:100], str(error)[:200])]) from error
-    except (Refused, Unpriced) as error:
-        raise _problem(error) from error
-
-
-def _problem(error: Refused | Unpriced) -> Problem:
-    if isinstance(error, Unpriced):
-        first = error.reasons[0][1]
-        reasons = [(name, reason.detail) for name, reason in error.reasons]
-        return Problem(422, first.reason, first.detail, errors=reasons)
-    reasons_told = [refusal.to_wire() for refusal in error.refusals]
-    binding: dict[str, Any] = dict(reasons_told[0])
-    kind, detail = binding.pop("reason"), binding.pop("detail")
-    errors = [(each.field, each.detail) for each in error.refusals if each.field]
-    return Problem(402, kind, detail, errors=errors, **binding, refusals=reasons_told)
-
-
-def _answer(done: Done, *, status: int = 200, **more: Any) -> Response:
+        done = verb(**terms)
+    except authorizations.REFUSALS as error:
+        raise doors.refusal(error) from error
     if done.firings:
         # Under a key the work is not committed yet.
         transaction.on_commit(tasks.wake_delivery)
-    shown: Mapping[str, Any] = AuthorizationDetailSerializer(done.authorization).data
-    return Response({**shown, **more}, status=status)
+    return done

@@ -13,6 +13,7 @@ from metering.models.caps import CapCounter, CapOwner, SpendCap
 from metering.models.corrections import Adjustment, EventVoid
 from metering.models.events import DeadLetter, Event, RatedEvent
 from metering.models.period_charges import DistinctValue, PeriodCharge
+from metering.models.usage_slots import UsageFold, UsageSlot
 
 __all__ = [
     "UNFINISHED",
@@ -35,5 +36,7 @@ __all__ = [
     "RatedEvent",
     "SpendAlert",
     "SpendCap",
+    "UsageFold",
+    "UsageSlot",
     "UsageTotal",
 ]

@@ -4,6 +4,7 @@ import json
 from decimal import Decimal
 
 import pgtrigger
+from django.contrib.postgres.indexes import BrinIndex
 from django.db import models
 from django.utils import timezone
 
@@ -155,6 +156,8 @@ class Event(models.Model):
                 condition=models.Q(authorization__isnull=False),
                 name="event_by_authorization",
             ),
+            # Positions rise as events are appended, so a few kilobytes find the newest of them.
+            BrinIndex(fields=["position"], name="event_by_position"),
         ]
         triggers = [
             *guards.append_only("event"),

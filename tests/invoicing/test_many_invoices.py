@@ -1,6 +1,7 @@
 """Many periods at once: several currencies, many hands, and one period that cannot be invoiced."""
 
 import itertools
+import os
 import threading
 from decimal import Decimal
 
@@ -9,8 +10,8 @@ from django.db import DatabaseError, DataError
 
 from accounts.models import Asset, Customer
 from billing_site import self_check
-from invoicing import closing, numbering
-from invoicing.models import Invoice, InvoiceState
+from invoicing import closing, credit_notes, numbering, voiding
+from invoicing.models import CreditNote, Invoice, InvoiceState
 from metering.models import BillingPeriod
 from pricing import publication, subscriptions
 from pricing.models import PlanVersion, ShortfallPolicy
@@ -20,6 +21,8 @@ from tests.races.crowds import crowd_of
 from tests.worlds import VIDEO_PRICE, VideoWorld, open_video_world
 
 LATER = NOW + 31 * DAY
+INVOICES = int(os.environ.get("INVOICES_AT_ONCE", "100"))
+"""How many are built at once; a thousand take some minutes."""
 
 
 def open_overage_world() -> VideoWorld:
@@ -79,9 +82,9 @@ def numbers() -> list[int | None]:
 
 @pytest.mark.django_db(transaction=True)
 def test_many_hands_finalize_many_invoices_without_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Eight workers build the same 200 invoices while every third attempt is rolled back late."""
+    """Eight workers build the same invoices while every third attempt is rolled back late."""
     world = open_overage_world()
-    for number in range(200):
+    for number in range(INVOICES):
         customer = world.customer if number == 0 else world.add_customer(credit="0").customer
         world.record(world.event(id=str(number), customer=customer.external_id))
     closing.close_due_periods(at=LATER)
@@ -99,7 +102,7 @@ def test_many_hands_finalize_many_invoices_without_a_gap(monkeypatch: pytest.Mon
     with crowd_of(8) as crowd:
         crowd.at_once(work)
     assert failures
-    assert numbers() == list(range(1, 201))
+    assert numbers() == list(range(1, INVOICES + 1))
     assert not Invoice.objects.exclude(state=InvoiceState.FINALIZED, total=1).exists()
     assert self_check.differences() == []
 
@@ -118,3 +121,42 @@ def fail_every_third_number(monkeypatch: pytest.MonkeyPatch) -> None:
         return number
 
     monkeypatch.setattr(numbering, "next_number", failing)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_hands_take_back_and_credit_without_a_gap() -> None:
+    """Eight workers void, reissue and credit the same invoices; each happens once."""
+    world = open_overage_world()
+    for number in range(6):
+        customer = world.customer if number == 0 else world.add_customer(credit="0").customer
+        world.record(world.event(id=str(number), customer=customer.external_id))
+    closing.close_due_periods(at=LATER)
+    closing.build_due_invoices(at=LATER)
+    ids = list(Invoice.objects.order_by("number").values_list("id", flat=True))
+
+    def work(worker: int) -> None:
+        for place, invoice_id in enumerate(ids):
+            try:
+                if place % 2:
+                    voiding.void_invoice(
+                        organization=world.organization,
+                        invoice_id=invoice_id,
+                        at=LATER,
+                        reissue=True,
+                    )
+                else:
+                    credit_notes.give(
+                        organization=world.organization,
+                        invoice_id=invoice_id,
+                        amount=Decimal("0.15"),
+                        at=LATER,
+                    )
+            except (voiding.NotVoidable, credit_notes.NoteRefused):
+                continue
+
+    with crowd_of(8) as crowd:
+        crowd.at_once(work)
+    # Three are taken back once, and of each of the others six times 0.15 fit into 1.00.
+    assert numbers() == list(range(1, 10))
+    assert sorted(CreditNote.objects.values_list("number", flat=True)) == list(range(1, 19))
+    assert self_check.differences() == []

@@ -198,7 +198,7 @@ class WorkMachine(RuleBasedStateMachine):
 
     @invariant()
     def both_have_the_same(self) -> None:
-        if self.example is None:
+        if not hasattr(self, "world"):
             return
         worker = self.worker
         balance = ledger.read_balance(self.world.account, at=worker.now)

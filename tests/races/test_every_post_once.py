@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,12 +10,14 @@ from django.utils import timezone
 
 from accounts import exact_json
 from billing_site import self_check
+from invoicing import closing, items
+from invoicing.models import Invoice
 from metering.models import DeadLetter
 from tests.api import contract
 from tests.api.callers import Answer, Caller, caller_of
 from tests.api.tables import row_counts
 from tests.authorized_work import authorize
-from tests.clock import HOUR
+from tests.clock import DAY, HOUR, NOW
 from tests.factories import CustomerFactory
 from tests.races.crowds import crowd_of
 from tests.worlds import VideoWorld, open_video_world
@@ -64,6 +67,17 @@ def newcomer(world: VideoWorld) -> dict[str, Any]:
     return {"customer": customer.external_id, "plan": world.plan_version.plan.code}
 
 
+def invoice_of(world: VideoWorld) -> str:
+    """Invoice an item of 10 and return the invoice's id."""
+    world.record(world.event())
+    items.add_item(
+        customer=world.customer, asset=world.usd, amount=Decimal(10), description="Help", at=NOW
+    )
+    closing.close_due_periods(at=NOW + 31 * DAY)
+    closing.build_due_invoices(at=NOW + 31 * DAY)
+    return str(Invoice.objects.get(organization=world.organization).id)
+
+
 REQUESTS: dict[str, Callable[[VideoWorld], Request]] = {
     "authorizations": lambda w: (
         "authorizations", {"customer": w.customer.external_id, "items": [WORK]},
@@ -77,6 +91,18 @@ REQUESTS: dict[str, Callable[[VideoWorld], Request]] = {
     "authorizations/{authorization_id}/release": lambda w: (f"{authorization_of(w)}/release", {}),
     "authorizations/{authorization_id}/report": lambda w: (
         f"{authorization_of(w)}/report", {"amounts": {"USD": "0.5"}},
+    ),
+    "credit-notes": lambda w: ("credit-notes", {"invoice": invoice_of(w), "amount": "4"}),
+    "invoice-items": lambda w: (
+        "invoice-items",
+        {
+            "customer": w.customer.external_id, "asset": "USD", "amount": "4",
+            "description": "Help",
+        },
+    ),
+    "invoices/{invoice_id}/void": lambda w: (f"invoices/{invoice_of(w)}/void", {"reissue": True}),
+    "subscriptions/{subscription_id}/seats": lambda w: (
+        f"subscriptions/{w.customer.subscriptions.get().id}/seats", {"seats": 4},
     ),
     "customers": lambda w: ("customers", {"external_id": "a-new-one", "name": "New"}),
     "customers/{external_id}/grants": lambda w: (

@@ -16,7 +16,7 @@ from django.utils.http import urlsafe_base64_encode
 from accounts.models import CreditGrant, Customer, Parking
 from invoicing.models import Invoice
 from metering.models import Authorization, BacktestRun, DeadLetter, Event, SpendCap
-from pricing.models import CostRate, Plan, PlanVersion
+from pricing.models import CostRate, Plan, PlanVersion, Subscription
 from tests.tenancy.neighbours import (
     OWN_CUSTOMER,
     OWN_EVENT,
@@ -38,6 +38,7 @@ _ROWS: dict[str, type[models.Model]] = {
     "letter_id": DeadLetter,
     "plan_id": Plan,
     "rate_id": CostRate,
+    "subscription_id": Subscription,
     "version_id": PlanVersion,
 }
 _PERSON = urlsafe_base64_encode(b"0190a0f0-0000-7000-8000-000000000000")

@@ -10,8 +10,10 @@ from django.db import models
 
 from accounts import api_keys
 from accounts.models import ApiKey, Organization, User
-from invoicing import closing
+from invoicing import closing, credit_notes, items
+from invoicing.models import Invoice
 from metering import authorizations, corrections
+from metering.models import EventVoid
 from pricing.models import EntitlementKind, PlanVersion, ShortfallPolicy, Subscription
 from tests.clock import DAY, HOUR, NOW
 from tests.factories import (
@@ -27,8 +29,12 @@ from tests.factories import (
     EntitlementFactory,
     HoldFactory,
     IncludedCreditFactory,
+    InvoiceCorrectionFactory,
+    InvoicingTermsFactory,
     MembershipFactory,
     ParkingFactory,
+    PeriodDraftingFactory,
+    PeriodOpeningFactory,
     PlanVersionFactory,
     PortalMembershipFactory,
     PriceFactory,
@@ -36,8 +42,11 @@ from tests.factories import (
     ProofDifferenceFactory,
     ProofRunFactory,
     ScheduledChangeFactory,
+    SeatChangeFactory,
     SpendAlertFactory,
     SpendCapFactory,
+    TaxProfileFactory,
+    TaxRateFactory,
 )
 from tests.guarded_tables import unguarded
 from tests.worlds import VideoWorld, open_video_world
@@ -160,6 +169,7 @@ def _furnished(slug: str) -> VideoWorld:
     )
     HoldFactory.create(account=world.account)
     SpendCapFactory.create(customer=world.customer, asset=world.usd, limit=Decimal(10**12))
+    _agree_on_tax(world, slug)
     _use(world)
     _park(world)
     if slug == OURS:
@@ -204,8 +214,30 @@ def _use(world: VideoWorld) -> None:
     mistaken = world.event(id="mistaken")
     world.record(mistaken)
     corrections.void_event(organization_id=world.organization.id, key=mistaken.key, at=NOW)
-    closing.close_due_periods(at=NOW + 31 * DAY)
-    closing.build_due_invoices(at=NOW + 31 * DAY)
+    for text in ("taken up", "waiting"):
+        items.add_item(
+            customer=world.customer, asset=world.usd, amount=Decimal(7), description=text, at=NOW
+        )
+        closing.close_due_periods(at=NOW + 31 * DAY)
+        closing.build_due_invoices(at=NOW + 31 * DAY)
+    invoice = Invoice.objects.get(organization=world.organization)
+    note = credit_notes.give(
+        organization=world.organization, invoice_id=invoice.id, amount=Decimal(1), at=NOW + 32 * DAY
+    )
+    InvoiceCorrectionFactory.create(
+        void=EventVoid.objects.get(organization=world.organization),
+        invoice=invoice,
+        credit_note=note,
+    )
+    PeriodOpeningFactory.create(period=invoice.period)
+    PeriodDraftingFactory.create(period=invoice.period)
+
+
+def _agree_on_tax(world: VideoWorld, slug: str) -> None:
+    InvoicingTermsFactory.create(organization=world.organization)
+    TaxRateFactory.create(organization=world.organization, name=f"tax of {slug}")
+    TaxProfileFactory.create(customer=world.customer)
+    SeatChangeFactory.create(subscription=Subscription.objects.get(customer=world.customer))
 
 
 def _park(world: VideoWorld) -> None:
