@@ -86,7 +86,7 @@ def check_storable(value: object, *, depth: int = 0) -> None:
             raise JSONInvalid("is not a JSON value")
 
 
-def _check_items(items: Iterable[object], *, depth: int) -> None:
+def _check_items(items: Iterable[Any], *, depth: int) -> None:
     """Check what is in an object or a list: nearly everything by a look, the rest with care."""
     is_deep = depth > DEPTH_MAX
     for item in items:
@@ -94,10 +94,10 @@ def _check_items(items: Iterable[object], *, depth: int) -> None:
         if is_deep:
             pass
         elif kind is str:
-            if item.isascii() and "\0" not in item:  # type: ignore[attr-defined, operator]
+            if item.isascii() and "\0" not in item:
                 continue
         elif kind is int:
-            if -_TOO_LARGE < item < _TOO_LARGE:  # type: ignore[operator]
+            if -_TOO_LARGE < item < _TOO_LARGE:
                 continue
         elif item is None or kind is bool:
             continue

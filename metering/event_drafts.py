@@ -86,9 +86,14 @@ def _usual(raw: dict[str, Any], *, at: dt.datetime) -> EventDraft | None:
     None leaves the judgement to `_judged`, which takes the same events in the same way.
     """
     get = raw.get
-    external_id, event_type, customer, source = get("id"), get("type"), get("customer"), ""
-    if get("source") is not None:
-        source = raw["source"] or None  # An empty one is a mistake.
+    external_id, event_type, customer, source = (
+        get("id"),
+        get("type"),
+        get("customer"),
+        get("source"),
+    )
+    # An empty source is a mistake; none at all is not.
+    source = "" if source is None else source or None
     if not (
         type(external_id) is type(event_type) is type(customer) is type(source) is str
         and 0 < len(external_id) <= TEXT_LENGTH_MAX
@@ -140,7 +145,14 @@ def _drafted(
     properties, written = _properties(get("properties"), errors)
     authorization = _authorization(named, errors) if named is not None else None
     is_backfill = _backfill(raw, errors) if "backfill" in raw else False
-    payload = [external_id, source, event_type, customer, occurred_at, msgspec.Raw(written)]
+    payload: list[Any] = [
+        external_id,
+        source,
+        event_type,
+        customer,
+        occurred_at,
+        msgspec.Raw(written),
+    ]
     # Only when there is one, so that other events keep the hashes they were stored with.
     if authorization is not None:
         payload.append({"authorization": str(authorization)})

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
@@ -25,7 +26,7 @@ from rest_framework.response import Response
 
 from accounts import pagination
 from accounts.api import customer_or_404
-from accounts.authentication import BusyKeyAuthentication, HasScope, organization_of
+from accounts.authentication import ApiKeyAuthentication, HasScope, organization_of
 from accounts.models import ApiKey, Organization, Scope
 from accounts.parsers import ExactJSONParser
 from accounts.problems import CONTENT_TYPE, Problem, body
@@ -98,7 +99,7 @@ type ParseEvent = Callable[..., event_drafts.EventDraft | event_drafts.InvalidDr
 @pagination.documented
 @api_view(["GET", "HEAD", "POST"])
 @parser_classes([ExactJSONParser, cloud_events.StructuredParser, cloud_events.BatchParser])
-@authentication_classes([BusyKeyAuthentication])
+@authentication_classes([partial(ApiKeyAuthentication, may_be_remembered=True)])  # type: ignore[list-item]
 @permission_classes([HasScope.of(GET=Scope.READ, POST=Scope.EVENTS_WRITE)])
 def events(request: Request) -> Response:
     """Record events, or list those of a customer."""
