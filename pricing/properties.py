@@ -12,7 +12,10 @@ from accounts import money
 
 type Properties = Mapping[str, object]
 
-_WHOLE_MAX = 10 ** (money.DIGITS - money.PLACES)
+_WHOLE_DIGITS_MAX = money.DIGITS - money.PLACES
+WHOLE_MAX = 10**_WHOLE_DIGITS_MAX
+"""Whole numbers below it are amounts as they are."""
+_WHOLE_MIN = -WHOLE_MAX
 
 
 def reader(name: str) -> Callable[[Properties], object]:
@@ -39,9 +42,16 @@ def _follow(properties: Properties, path: list[str]) -> object:
 
 def as_number(value: object) -> Decimal:
     """Read a JSON number, or a text that is one. Raises money.AmountInvalid."""
-    if type(value) is int and -_WHOLE_MAX < value < _WHOLE_MAX:
+    if type(value) is int and _WHOLE_MIN < value < WHOLE_MAX:
+        return Decimal(value)
+    # Of a few digits and nothing else there is nothing to check.
+    if type(value) is str and len(value) <= _WHOLE_DIGITS_MAX and _is_digits(value):
         return Decimal(value)
     return money.parse(value)  # type: ignore[arg-type]
+
+
+def _is_digits(text: str) -> bool:
+    return text.isascii() and text.isdecimal()
 
 
 def as_text(value: object) -> str | None:
