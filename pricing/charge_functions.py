@@ -55,11 +55,13 @@ def _charge_as_asked(model: ChargeModel, size: Decimal) -> Charge:
 
 
 def _charge_by_total(cost: Cost) -> Charge:
+    """Return what charges the difference of two totals; a total of zero costs nothing."""
+
     def charge(
         before: Decimal, quantity: Decimal, _events: int, opens: bool, _carried: Decimal | None
     ) -> Decimal:
         due = _round(cost(before + quantity), QUANTUM)
-        return due if opens else due - _round(cost(before), QUANTUM)
+        return due if opens or not before else due - _round(cost(before), QUANTUM)
 
     return charge
 

@@ -44,14 +44,20 @@ def as_number(value: object) -> Decimal:
     """Read a JSON number, or a text that is one. Raises money.AmountInvalid."""
     if type(value) is int and _WHOLE_MIN < value < WHOLE_MAX:
         return Decimal(value)
-    # Of a few digits and nothing else there is nothing to check.
-    if type(value) is str and len(value) <= _WHOLE_DIGITS_MAX and _is_digits(value):
+    if type(value) is str and _is_plain(value):
         return Decimal(value)
     return money.parse(value)  # type: ignore[arg-type]
 
 
-def _is_digits(text: str) -> bool:
-    return text.isascii() and text.isdecimal()
+def _is_plain(text: str) -> bool:
+    """Whether a text is a few digits, with a point or without: what `money.parse` lets pass."""
+    whole, point, places = text.partition(".")
+    return (
+        text.isascii()
+        and whole.isdecimal()
+        and len(whole) <= _WHOLE_DIGITS_MAX
+        and (not point or (places.isdecimal() and len(places) <= money.PLACES))
+    )
 
 
 def as_text(value: object) -> str | None:

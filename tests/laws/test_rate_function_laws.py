@@ -16,6 +16,7 @@ from pricing.charge_models import ChargeModel, Tier, Usage
 from pricing.event_charge_models import Percentage
 from pricing.period_terms import Conversion, Rounding, RoundingScope
 from pricing.price_terms import PriceTerms
+from pricing.properties import as_number
 from pricing.rating import CompiledPrice, Rated, Total, Totals, working, write_working
 from tests.laws.price_strategies import (
     ANY_MODEL,
@@ -97,6 +98,22 @@ def attempt(rate: Any, event: dict[str, Any], totals: Totals) -> Rated | tuple[s
     except Unpriceable as error:
         return error.reason, error.detail
     return answer
+
+
+@given(
+    st.from_regex(r"-?[0-9]{0,28}(\.[0-9]{0,14})?", fullmatch=True)
+    | st.text("0123456789.٣e-_ ", max_size=5)
+)
+def test_a_number_in_a_text_is_read_as_any_amount_is(text: str) -> None:
+    try:
+        expected: Decimal | str = money.parse(text)
+    except money.AmountInvalid as error:
+        expected = str(error)
+    try:
+        found: Decimal | str = as_number(text)
+    except money.AmountInvalid as error:
+        found = str(error)
+    assert found == expected
 
 
 @given(prices(), st.lists(EVENTS, max_size=8))
