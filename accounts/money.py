@@ -22,9 +22,10 @@ LARGEST = Decimal(10) ** (DIGITS - PLACES) - QUANTUM
 ZERO = Decimal(0)
 
 # A context of its own is asked directly, which is twice as fast as naming the rounding each time.
-_HALF_UP = decimal.Context(prec=WORKING_PRECISION, rounding=ROUND_HALF_UP)
+HALF_UP = decimal.Context(prec=WORKING_PRECISION, rounding=ROUND_HALF_UP)
 
 # Decimal() itself also reads "NaN", "1_000" and digits of other scripts; money does not.
+_READABLE = (str, int, Decimal)
 _PLAIN_NUMBER = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?([eE][+-]?[0-9]{1,2})?", re.ASCII)
 
 
@@ -38,30 +39,29 @@ def parse(value: str | int | Decimal) -> Decimal:
     Raises AmountInvalid for anything else: floats, NaN, infinities, digits of other scripts,
     more than 12 places or more than 26 digits before the point. Nothing is ever rounded here.
     """
-    if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
+    if isinstance(value, bool) or not isinstance(value, _READABLE):
         raise AmountInvalid('must be a decimal number in a string, for example "12.50"')
-    if isinstance(value, str):
-        if not _PLAIN_NUMBER.fullmatch(value):
-            raise AmountInvalid('must be a decimal number in a string, for example "12.50"')
-        value = Decimal(value)
+    if isinstance(value, str) and not _PLAIN_NUMBER.fullmatch(value):
+        raise AmountInvalid('must be a decimal number in a string, for example "12.50"')
     return _fitting(Decimal(value))
 
 
 def _fitting(amount: Decimal) -> Decimal:
     if not amount.is_finite():
         raise AmountInvalid("must be a finite number")
+    if not amount:
+        return amount
     # adjusted() reads the exponent without building the number: 1e500000 costs nothing.
-    if amount and amount.adjusted() >= DIGITS - PLACES:
+    if amount.adjusted() >= DIGITS - PLACES:
         raise AmountInvalid(f"must have at most {DIGITS - PLACES} digits before the point")
-    exponent = amount.normalize().as_tuple().exponent
-    if isinstance(exponent, int) and exponent < -PLACES:
+    if HALF_UP.quantize(amount, QUANTUM) != amount:
         raise AmountInvalid(f"must have at most {PLACES} digits after the point")
     return amount
 
 
 def quantize(amount: Decimal) -> Decimal:
     """Round `amount` half up to 12 places: done once, when an event is rated."""
-    return _HALF_UP.quantize(amount, QUANTUM)
+    return HALF_UP.quantize(amount, QUANTUM)
 
 
 def round_to_minor_unit(amount: Decimal, *, scale: int) -> Decimal:
@@ -71,10 +71,14 @@ def round_to_minor_unit(amount: Decimal, *, scale: int) -> Decimal:
 
 def to_wire(amount: Decimal) -> str:
     """Write `amount` for JSON: plain digits, no exponent, no trailing zeros, never "-0"."""
-    text = f"{amount:f}"
-    if "." in text:
+    if not amount:
+        return "0"
+    text = str(amount)
+    if "E" in text:
+        text = f"{amount:f}"
+    if text[-1] == "0" and "." in text:
         text = text.rstrip("0").rstrip(".")
-    return "0" if text in {"-0", ""} else text
+    return text
 
 
 def to_display(amount: Decimal, *, scale: int) -> str:

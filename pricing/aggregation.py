@@ -20,7 +20,7 @@ from typing import Literal, NamedTuple, Protocol
 from accounts import money
 from pricing.expressions import Expression, ExpressionFailed
 from pricing.filters import EVERYTHING, Filter
-from pricing.properties import Properties, as_number, as_text, reader
+from pricing.properties import WHOLE_MAX, Properties, as_number, as_text, reader
 
 type AggregationName = Literal[
     "count", "sum", "max", "min", "average", "latest", "unique_count", "weighted_sum"
@@ -87,28 +87,49 @@ class MeterSpec:
     value: str | Expression = ""
     filter: Filter = EVERYTHING
     weighted_by: WeightedBy = "period"
+    counts: Callable[[Properties], bool] = field(init=False, repr=False, compare=False)
+    """Whether an event of the meter's type passes its filter."""
+    measure: Callable[[Properties], Decimal] = field(init=False, repr=False, compare=False)
+    """Returns what the event says: 1 for a count, 0 for a unique count, else its value.
+
+    Sums take no negative values; the other aggregations do. Raises Unpriceable with
+    `missing_property` or `bad_quantity`.
+    """
     _read: Callable[[Properties], object] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         name = self.value if isinstance(self.value, str) else ""
         object.__setattr__(self, "_read", reader(name))
+        object.__setattr__(self, "counts", self.filter.passes)
+        object.__setattr__(self, "measure", self._measuring())
 
-    def counts(self, properties: Properties) -> bool:
-        """Whether an event of the meter's type passes its filter."""
-        return self.filter.passes(properties)
+    def _measuring(self) -> Callable[[Properties], Decimal]:
+        match self.aggregation:
+            case "count":
+                return lambda _: _ONE
+            case "unique_count":
+                return lambda _: money.ZERO
+            case "sum" if isinstance(self.value, str):
+                return self._summing()
+            case "sum":
+                return lambda properties: self._not_negative(self._value(properties))
+            case _:
+                return self._value
 
-    def measure(self, properties: Properties) -> Decimal:
-        """Return what the event says: 1 for a count, 0 for a unique count, else its value.
+    def _summing(self) -> Callable[[Properties], Decimal]:
+        read, number = self._read, self._number
 
-        Sums take no negative values; the other aggregations do. Raises Unpriceable with
-        `missing_property` or `bad_quantity`.
-        """
-        if self.aggregation == "count":
-            return _ONE
-        if self.aggregation == "unique_count":
-            return money.ZERO
-        value = self._value(properties)
-        if value < 0 and self.aggregation == "sum":
+        def measure(properties: Properties) -> Decimal:
+            value = read(properties)
+            # Mostly it is a whole number, of which nothing else has to be asked.
+            if type(value) is int and 0 <= value < WHOLE_MAX:
+                return Decimal(value)
+            return self._not_negative(number(value))
+
+        return measure
+
+    def _not_negative(self, value: Decimal) -> Decimal:
+        if value < 0:
             raise Unpriceable("bad_quantity", f"{self._named()} must be zero or more")
         return value
 
@@ -182,9 +203,11 @@ class MeterSpec:
                 if error.missing:
                     raise self._missing(error.missing) from error
                 raise Unpriceable("bad_quantity", f"meter {self.code}: {error.detail}") from error
-        value = self._read(properties)
+        return self._number(self._read(properties))
+
+    def _number(self, value: object) -> Decimal:
         if value is None:
-            raise self._missing(self.value)
+            raise self._missing(str(self.value))
         try:
             return as_number(value)
         except money.AmountInvalid as error:

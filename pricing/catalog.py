@@ -2,8 +2,8 @@
 compiled once is right for as long as the process lives."""
 
 import uuid
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import lru_cache
 from typing import cast
@@ -41,25 +41,37 @@ class CompiledPlan:
     floor: Decimal
     prices: tuple[CatalogPrice, ...]
     entitlements: tuple[Rule, ...] = ()
+    _by_type: Mapping[str, tuple[CatalogPrice, ...]] = field(init=False, repr=False, compare=False)
+    _unique_counts: Mapping[str, tuple[CatalogPrice, ...]] = field(
+        init=False, repr=False, compare=False
+    )
+    _by_id: Mapping[uuid.UUID, CatalogPrice] = field(init=False, repr=False, compare=False)
 
-    def prices_for(self, event_type: str) -> Collection[CatalogPrice]:
+    def __post_init__(self) -> None:
+        unique = [p for p in self.prices if p.compiled.meter.aggregation == "unique_count"]
+        object.__setattr__(self, "_by_type", _by_event_type(self.prices))
+        object.__setattr__(self, "_unique_counts", _by_event_type(unique))
+        object.__setattr__(self, "_by_id", {price.price_id: price for price in self.prices})
+
+    def prices_for(self, event_type: str) -> Sequence[CatalogPrice]:
         """Return the prices whose meter counts events of this type."""
-        return [p for p in self.prices if p.compiled.meter.event_type == event_type]
+        return self._by_type.get(event_type, ())
 
     def price(self, price_id: uuid.UUID) -> CatalogPrice:
         """Return one price of the version. Raises KeyError."""
-        for price in self.prices:
-            if price.price_id == price_id:
-                return price
-        raise KeyError(price_id)
+        return self._by_id[price_id]
 
-    def unique_counts_for(self, event_type: str) -> Collection[CatalogPrice]:
+    def unique_counts_for(self, event_type: str) -> Sequence[CatalogPrice]:
         """Return those of them that have to know which values they have met."""
-        return [
-            price
-            for price in self.prices_for(event_type)
-            if price.compiled.meter.aggregation == "unique_count"
-        ]
+        return self._unique_counts.get(event_type, ())
+
+
+def _by_event_type(prices: Iterable[CatalogPrice]) -> dict[str, tuple[CatalogPrice, ...]]:
+    found: dict[str, tuple[CatalogPrice, ...]] = {}
+    for price in prices:
+        event_type = price.compiled.meter.event_type
+        found[event_type] = (*found.get(event_type, ()), price)
+    return found
 
 
 def meter_spec(price: Price | CostRate) -> MeterSpec:

@@ -300,7 +300,7 @@ class Graduated(_Tiered):
     """
 
     name: ClassVar[str] = "graduated"
-    _entered: tuple[Decimal, ...] = field(init=False, repr=False, compare=False)
+    entered: tuple[Decimal, ...] = field(init=False, repr=False, compare=False)
     """What has been charged when a tier is entered: all tiers before it, and its flat amount."""
 
     def __post_init__(self) -> None:
@@ -311,14 +311,14 @@ class Graduated(_Tiered):
             if tier.up_to is not None:
                 below = entered[-1] + (tier.up_to - start) * tier.unit_amount
                 start = tier.up_to
-        object.__setattr__(self, "_entered", tuple(entered))
+        object.__setattr__(self, "entered", tuple(entered))
 
     def cost(self, quantity: Decimal, size: Decimal = ONE) -> Decimal:
         """Return what the full tiers below cost, plus the part of the tier reached."""
         _, bounds, starts = self._scaled(size)
         index = bisect_left(bounds, quantity)
         part = (quantity - starts[index]) * self.tiers[index].unit_amount
-        return self._entered[index] + (part if size is ONE else part / size)
+        return self.entered[index] + (part if size is ONE else part / size)
 
     def steps(self, usage: Usage, size: Decimal = ONE) -> list[Step]:
         """Return a line for each tier the event's units fall in."""

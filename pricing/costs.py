@@ -47,7 +47,10 @@ class EventCost(NamedTuple):
     @property
     def amount(self) -> Decimal:
         """The whole cost."""
-        return sum(self.parts.values(), ZERO)
+        amounts = self.parts.values()
+        if len(amounts) == 1:
+            return next(iter(amounts))
+        return sum(amounts, ZERO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +60,14 @@ class CostHistory:
     asset_id: uuid.UUID | None
     rates: tuple[DatedRate, ...] = ()
     _changes: tuple[dt.datetime, ...] = field(init=False, repr=False, compare=False)
+    _types: frozenset[str] = field(init=False, repr=False, compare=False)
     _books: dict[int, CostBook] = field(default_factory=dict, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         changes = sorted({rate.effective_from for rate in self.rates})
         object.__setattr__(self, "_changes", tuple(changes))
+        types = frozenset(rate.rate.compiled.meter.event_type for rate in self.rates)
+        object.__setattr__(self, "_types", types)
 
     def at(self, moment: dt.datetime) -> CostBook:
         """Return the rates in force at `moment`."""
@@ -75,7 +81,7 @@ class CostHistory:
         self, event_type: str, properties: Properties, *, occurred_at: dt.datetime
     ) -> EventCost | None:
         """Return what an event costs at the rates of its time, None when that is not known."""
-        if self.asset_id is None:
+        if self.asset_id is None or event_type not in self._types:
             return None
         parts = self.at(occurred_at).parts_of(event_type, properties)
         return None if parts is None else EventCost(self.asset_id, parts)

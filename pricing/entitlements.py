@@ -5,7 +5,7 @@ some values only, `metered` lets a meter reach a limit in each billing period. T
 `boolean` and `static`, are answers for the product to ask for.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Literal, NamedTuple
@@ -38,7 +38,7 @@ class Refusal(NamedTuple):
 
 
 def refusals(
-    rules: Iterable[Rule],
+    rules: Sequence[Rule],
     *,
     properties: Mapping[str, object],
     used: Mapping[str, Decimal],
@@ -48,6 +48,8 @@ def refusals(
     `used` is what the period would hold of each meter, by code, with this event in it. An event
     without the property that is limited to some values is none of that feature's business.
     """
+    if not rules:
+        return []
     found = (_refusal(rule, properties=properties, used=used) for rule in rules)
     return [each for each in found if each is not None]
 

@@ -36,7 +36,7 @@ class Percentage:
     maximum_per_event: Decimal | None = None
     free_events: int | None = None
     free_amount: Decimal | None = None
-    _shares: Graduated = field(init=False, repr=False, compare=False)
+    shares: Graduated = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for name in ("fixed_amount", "minimum_per_event", "maximum_per_event", "free_amount"):
@@ -51,7 +51,7 @@ class Percentage:
         shares = [
             Tier(tier.up_to, tier.unit_amount.scaleb(-2), tier.flat_amount) for tier in self.tiers
         ]
-        object.__setattr__(self, "_shares", Graduated(shares))
+        object.__setattr__(self, "shares", Graduated(shares))
 
     def cost(self, quantity: Decimal, size: Decimal = ONE) -> Decimal:
         """Return what one event of the whole quantity costs as the first of a period."""
@@ -78,7 +78,7 @@ class Percentage:
 
     def _share_of(self, total: Decimal, size: Decimal) -> Decimal:
         # Rounded, so that the shares of a period's events add up to the share of its total.
-        return money.quantize(self._shares.cost(total, size)) if total else ZERO
+        return money.quantize(self.shares.cost(total, size)) if total else ZERO
 
     def _within_bounds(self, amount: Decimal) -> Decimal:
         if self.minimum_per_event is not None:
@@ -96,7 +96,7 @@ class Percentage:
         steps = [Step("free", free / size, ZERO, ZERO, ZERO)] if free else []
         charged = Usage(start, usage.after - start, opens=not start)
         if usage.after:
-            steps += self._shares.steps(charged, size)
+            steps += self.shares.steps(charged, size)
         if self.fixed_amount:
             steps.append(Step("each event", ONE, ZERO, self.fixed_amount, self.fixed_amount))
         amount = sum((step.amount for step in steps), ZERO)

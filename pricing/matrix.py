@@ -6,11 +6,12 @@ specific in an earlier dimension, where a value is more specific than a range. A
 property of the event, or an expression over its properties, such as the size of a prompt.
 """
 
+import operator
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import IntEnum
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from accounts import money
 from pricing.charge_models import ChargeModel
@@ -19,6 +20,9 @@ from pricing.properties import Properties, as_number, as_text, reader
 ANY = "*"
 
 type ReadValue = Callable[[Properties], object]
+
+type Find[Found] = Callable[[Properties], Found | None]
+"""What finds something for an event by its properties."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +137,8 @@ class Matrix:
 
     dimensions: tuple[Dimension, ...]
     cells: Sequence[Cell]
+    cell_for: Find[Cell] = field(init=False, repr=False, compare=False)
+    """Returns the cell that prices an event with these properties, or None."""
     _groups: tuple[_Group, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -148,27 +154,73 @@ class Matrix:
             _add(cell, group)
         ordered = sorted(kinds, key=_specificity, reverse=True)
         object.__setattr__(self, "_groups", tuple(kinds[pattern] for pattern in ordered))
+        object.__setattr__(self, "cell_for", self.finder(lambda cell: cell))
 
     @property
     def names(self) -> tuple[str, ...]:
         """The names of the dimensions, in order."""
         return tuple(dimension.name for dimension in self.dimensions)
 
-    def cell_for(self, properties: Properties) -> Cell | None:
-        """Return the cell that prices an event with these properties, or None."""
-        raw = [dimension.read(properties) for dimension in self.dimensions]
+    def finder[Found](self, of_cell: Callable[[Cell], Found]) -> Find[Found]:
+        """Return what finds, for an event, what `of_cell` has made of the cell that prices it."""
+        reads = tuple(dimension.read for dimension in self.dimensions)
+        if not any(group.ranges_in for group in self._groups):
+            return _find_by_values(reads, self._groups, of_cell)
+        groups = [
+            (
+                group.values_in,
+                group.ranges_in,
+                {
+                    values: [(cell, of_cell(cell)) for cell in cells]
+                    for values, cells in group.cells.items()
+                },
+            )
+            for group in self._groups
+        ]
+
+        def find(properties: Properties) -> Found | None:
+            raw = [read(properties) for read in reads]
+            texts = [value if type(value) is str else as_text(value) or "" for value in raw]
+            for values_in, ranges_in, cells in groups:
+                for cell, found in cells.get(tuple([texts[place] for place in values_in]), ()):
+                    if _in_ranges(cell, raw, ranges_in):
+                        return found
+            return None
+
+        return find
+
+
+def _find_by_values[Found](
+    reads: Sequence[ReadValue], groups: Sequence[_Group], of_cell: Callable[[Cell], Found]
+) -> Find[Found]:
+    """Return a finder for cells without ranges: one look into one table for each way to match."""
+    tables: list[tuple[Callable[[Sequence[str]], object], dict[object, Found]]] = []
+    for_any: Found | None = None
+    for values_in, _, cells in groups:
+        if not values_in:
+            [[cell]] = cells.values()
+            for_any = of_cell(cell)
+            continue
+        # It takes one text as it is, several as a tuple, and so they are looked up.
+        table = {
+            values if len(values) > 1 else values[0]: of_cell(cell)
+            for values, [cell] in cells.items()
+        }
+        tables.append((operator.itemgetter(*values_in), cast("dict[object, Found]", table)))
+
+    def find(properties: Properties) -> Found | None:
         # No cell names an empty value, so a missing property is met by a wildcard only.
-        texts = [value if type(value) is str else as_text(value) or "" for value in raw]
-        for values_in, ranges_in, cells in self._groups:
-            candidates = cells.get(tuple([texts[place] for place in values_in]))
-            if candidates is None:
-                continue
-            if not ranges_in:
-                return candidates[0]
-            for cell in candidates:
-                if _in_ranges(cell, raw, ranges_in):
-                    return cell
-        return None
+        texts = [
+            value if type(value := read(properties)) is str else as_text(value) or ""
+            for read in reads
+        ]
+        for take, table in tables:
+            found = table.get(take(texts))
+            if found is not None:
+                return found
+        return for_any
+
+    return find
 
 
 def _places(pattern: tuple[_Kind, ...]) -> tuple[tuple[int, ...], tuple[int, ...]]:

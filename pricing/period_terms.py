@@ -56,17 +56,19 @@ class Conversion:
     places: int = 0
     scope: RoundingScope = RoundingScope.TOTAL
     rounds_totals: bool = field(init=False, repr=False, compare=False)
-    _rounds_events: bool = field(init=False, repr=False, compare=False)
+    rounds_events: bool = field(init=False, repr=False, compare=False)
+    _last_place: Decimal = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if not 0 < self.unit_size < SIZE_MAX:
             raise TermsInvalid("unit_size", "must be above zero and have at most 15 digits")
         if not 0 <= self.places <= PLACES_MAX:
             raise TermsInvalid("rounding_places", f"must be from 0 to {PLACES_MAX}")
+        object.__setattr__(self, "_last_place", ONE.scaleb(-self.places))
         rounds, scope = self.rounding is not Rounding.NONE, self.scope
         object.__setattr__(self, "rounds_totals", rounds and scope is RoundingScope.TOTAL)
-        object.__setattr__(self, "_rounds_events", rounds and scope is RoundingScope.EVENT)
-        if self._rounds_events and self.places + _places(self.unit_size) > PLACES_MAX:
+        object.__setattr__(self, "rounds_events", rounds and scope is RoundingScope.EVENT)
+        if self.rounds_events and self.places + _places(self.unit_size) > PLACES_MAX:
             raise TermsInvalid(
                 "rounding_places",
                 f"and those of unit_size are at most {PLACES_MAX} together, so that what an event "
@@ -75,7 +77,7 @@ class Conversion:
 
     def of_event(self, raw: Decimal) -> Decimal:
         """Return the raw quantity that an event counts for: itself, or whole units of it."""
-        return self.rounded(raw) * self.unit_size if self._rounds_events else raw
+        return self.rounded(raw) * self.unit_size if self.rounds_events else raw
 
     def of_total(self, raw: Decimal, *, divisor: Decimal = ONE) -> Units:
         """Return a period's total, `raw / divisor`, in units."""
@@ -86,8 +88,8 @@ class Conversion:
     def rounded(self, raw: Decimal, *, divisor: Decimal = ONE) -> Decimal:
         """Return `raw / divisor` in units, rounded as the price says."""
         # Half way cases end after few digits, so the quotient, kept to 100, is exact in them.
-        units = raw / (self.unit_size * divisor)
-        return units.quantize(ONE.scaleb(-self.places), rounding=_MODES[self.rounding])
+        units = raw / (self.unit_size if divisor is ONE else self.unit_size * divisor)
+        return units.quantize(self._last_place, rounding=_MODES[self.rounding])
 
 
 def _places(amount: Decimal) -> int:
@@ -120,6 +122,8 @@ class PeriodBounds:
     commitment: Commitment | None = None
     minimum: Decimal | None = None
     maximum: Decimal | None = None
+    are_open: bool = field(init=False, repr=False, compare=False)
+    """Whether usage is charged as it is metered, however much it is."""
 
     def __post_init__(self) -> None:
         for name, amount in (("minimum_amount", self.minimum), ("maximum_amount", self.maximum)):
@@ -127,11 +131,7 @@ class PeriodBounds:
                 raise TermsInvalid(name, "must be zero or more")
         if self.minimum is not None and self.maximum is not None and self.maximum < self.minimum:
             raise TermsInvalid("maximum_amount", "must not be below minimum_amount")
-
-    @property
-    def are_open(self) -> bool:
-        """Whether usage is charged as it is metered, however much it is."""
-        return self.commitment is None and self.maximum is None
+        object.__setattr__(self, "are_open", self.commitment is None and self.maximum is None)
 
     def charged(self, metered: Decimal) -> Decimal:
         """Return what a period is charged so far for usage that costs `metered` by itself."""

@@ -28,6 +28,17 @@ class PriceTerms:
     included: Decimal = ZERO
     bounds: PeriodBounds = field(default_factory=PeriodBounds)
     tiers_count_all: bool = False
+    standing_cost: Decimal = field(init=False, repr=False, compare=False)
+    """What the price costs in a period without any use, before its bounds.
+
+    A matrix costs nothing until one of its cells is used.
+    """
+
+    def __post_init__(self) -> None:
+        cost = ZERO
+        if self.matrix is None and self.charge_model is not None:
+            cost = quantize(self.charge_model.standing_cost)
+        object.__setattr__(self, "standing_cost", cost)
 
     def charge_models(self) -> Iterator[ChargeModel]:
         """Yield every charge model in it."""
@@ -36,13 +47,3 @@ class PriceTerms:
         if self.matrix is not None:
             for cell in self.matrix.cells:
                 yield cell.charge_model
-
-    @property
-    def standing_cost(self) -> Decimal:
-        """What the price costs in a period without any use, before its bounds.
-
-        A matrix costs nothing until one of its cells is used.
-        """
-        if self.matrix is not None or self.charge_model is None:
-            return ZERO
-        return quantize(self.charge_model.standing_cost)

@@ -12,7 +12,10 @@ from accounts import money
 
 type Properties = Mapping[str, object]
 
-_WHOLE_MAX = 10 ** (money.DIGITS - money.PLACES)
+_WHOLE_DIGITS_MAX = money.DIGITS - money.PLACES
+WHOLE_MAX = 10**_WHOLE_DIGITS_MAX
+"""Whole numbers below it are amounts as they are."""
+_WHOLE_MIN = -WHOLE_MAX
 
 
 def reader(name: str) -> Callable[[Properties], object]:
@@ -39,9 +42,22 @@ def _follow(properties: Properties, path: list[str]) -> object:
 
 def as_number(value: object) -> Decimal:
     """Read a JSON number, or a text that is one. Raises money.AmountInvalid."""
-    if type(value) is int and -_WHOLE_MAX < value < _WHOLE_MAX:
+    if type(value) is int and _WHOLE_MIN < value < WHOLE_MAX:
+        return Decimal(value)
+    if type(value) is str and _is_plain(value):
         return Decimal(value)
     return money.parse(value)  # type: ignore[arg-type]
+
+
+def _is_plain(text: str) -> bool:
+    """Whether a text is a few digits, with a point or without: what `money.parse` lets pass."""
+    whole, point, places = text.partition(".")
+    return (
+        text.isascii()
+        and whole.isdecimal()
+        and len(whole) <= _WHOLE_DIGITS_MAX
+        and (not point or (places.isdecimal() and len(places) <= money.PLACES))
+    )
 
 
 def as_text(value: object) -> str | None:

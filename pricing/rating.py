@@ -14,23 +14,33 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
-from accounts import money
+from accounts import exact_json, money
 from accounts.money import LARGEST, ZERO
 from pricing import settling
-from pricing.aggregation import MeterSpec, State, Unpriceable
+from pricing.aggregation import MeterSpec, State
 from pricing.charge_models import ONE, ChargeModel, Step, Usage
-from pricing.event_charge_models import Dynamic
 from pricing.field_errors import FieldError
 from pricing.price_form import PriceInvalid, parse_definition
 from pricing.price_terms import FALLBACK, PriceTerms
-from pricing.properties import Properties, as_number, reader
+from pricing.properties import Properties
+from pricing.rate_functions import (
+    ADDED_UP,
+    Rate,
+    beyond,
+    carried_price,
+    charged,
+    no_price,
+    rate_function,
+    too_large,
+)
 from pricing.totals import Before, Rated, Span, Total, Totals
 
 __all__ = [
     "BOUNDS", "ROUNDING", "Before", "CompiledPrice", "Rated", "Span", "Total", "Totals",
-    "before_of", "compile_price", "completed", "working", "write_steps",
+    "before_of", "compile_price", "completed", "working", "write_steps", "write_working",
 ]  # fmt: skip
 
 
@@ -48,7 +58,8 @@ class CompiledPrice:
     """Whether the meter's total never falls, so that what is included is used up for good."""
     accrues: bool = field(init=False, compare=False)
     """Whether each event knows what it adds, though it may be charged at the close."""
-    _is_unique_count: bool = field(init=False, repr=False, compare=False)
+    rate: Rate = field(init=False, repr=False, compare=False)
+    """Rates an event to which this price applies; see `rate_functions.Rate`."""
     _room: Decimal = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -58,14 +69,17 @@ class CompiledPrice:
         rises = self.meter.aggregation in settling.RISING_AGGREGATIONS
         object.__setattr__(self, "rises", rises)
         object.__setattr__(self, "accrues", not against)
-        object.__setattr__(self, "_is_unique_count", self.meter.aggregation == "unique_count")
         object.__setattr__(self, "_room", LARGEST - self.terms.standing_cost)
+        rate: Rate = self.rate_in_full
+        if self.accrues and self.meter.aggregation in ADDED_UP:
+            rate = rate_function(self.meter, self.terms, charges_now=self.settles_on_event)
+        object.__setattr__(self, "rate", rate)
 
     def applies_to(self, event_type: str, properties: Properties) -> bool:
         """Whether the price's meter counts this event."""
         return self.meter.event_type == event_type and self.meter.counts(properties)
 
-    def rate(
+    def rate_in_full(
         self,
         properties: Properties,
         totals: Totals,
@@ -73,15 +87,11 @@ class CompiledPrice:
         occurred_at: dt.datetime,
         period: Span,
     ) -> Rated:
-        """Rate an event to which this price applies; changes nothing, `totals.add` counts it.
-
-        Raises Unpriceable when the quantity is missing or wrong, when no cell matches, or when the
-        amount is too large to be stored.
-        """
+        """Rate an event as `rate` does, whatever the meter and the terms are."""
         key, model = self.charge_model_for(properties)
         cell, pool = totals.cell(key), totals.pool
         value = self.terms.conversion.of_event(self.meter.measure(properties))
-        distinct = self._new_value(properties, key, totals) if self._is_unique_count else None
+        distinct = self._new_value(properties, key, totals)
         quantity = self.meter.increment(
             value,
             cell,
@@ -90,16 +100,17 @@ class CompiledPrice:
             period_end=period.ends_at,
             is_new=distinct is not None,
         )
+        carry = carried_price(model)
         before = Before(
             cell.quantity, cell.billable, cell.events, pool.billable, pool.metered, pool.events,
-            _carried(model, properties),
+            None if carry is None else carry(properties),
         )  # fmt: skip
-        billable = self._billable(pool, quantity) if self.rises else ZERO
-        metered = charged = ZERO
+        billable = beyond(self.terms.included, pool.quantity, quantity) if self.rises else ZERO
+        metered = due = ZERO
         if self.accrues:
             metered = model.charge(*self._usage(before, billable))
-            charged = self._charged(before, metered)
-        amount = charged if self.settles_on_event else ZERO
+            due = charged(self.terms, before.pool_metered, metered)
+        amount = due if self.settles_on_event else ZERO
         rated = Rated(key, quantity, billable, metered, amount, occurred_at, before, distinct)
         self._refuse_too_large(rated, cell, model, period)
         return rated
@@ -114,7 +125,7 @@ class CompiledPrice:
             return ZERO, ZERO
         start = Before(ZERO, ZERO, 0, ZERO, ZERO, 0)
         metered = self.charge_model_of(key).charge(*self._usage(start, billable))
-        return metered, self._charged(start, metered) if self.settles_on_event else ZERO
+        return metered, charged(self.terms, ZERO, metered) if self.settles_on_event else ZERO
 
     def charge_model_for(self, properties: Properties) -> tuple[str, ChargeModel]:
         """Return the cell that prices these properties and its model. Raises Unpriceable."""
@@ -125,10 +136,7 @@ class CompiledPrice:
                 return cell.key, cell.charge_model
         if terms.charge_model is not None:
             return FALLBACK, terms.charge_model
-        names = ", ".join(terms.matrix.names) if terms.matrix is not None else ""
-        raise Unpriceable(
-            "no_price", f"meter {self.meter.code} has no price for these values of {names}"
-        )
+        raise no_price(self.meter, terms)
 
     def charge_model_of(self, key: str) -> ChargeModel:
         """Return the model of a cell by the name it has in totals. Raises KeyError."""
@@ -154,16 +162,6 @@ class CompiledPrice:
         value = self.meter.distinct_value(properties)
         return None if value is None or (key, value) in totals.seen else value
 
-    def _billable(self, pool: Total, quantity: Decimal) -> Decimal:
-        """Return what of `quantity` is left when the included units that remain are taken off."""
-        included = self.terms.included
-        if not included:
-            return quantity
-        used_before = pool.quantity
-        if used_before >= included:
-            return quantity
-        return max(used_before + quantity - included, ZERO)
-
     def _usage(self, before: Before, billable: Decimal) -> tuple[Usage, Decimal]:
         """Return the event in units, as its charge model sees it, and their size."""
         terms = self.terms
@@ -178,26 +176,15 @@ class CompiledPrice:
         start, end = conversion.rounded(total), conversion.rounded(total + billable)
         return Usage(start, end - start, events, opens, before.carried), ONE
 
-    def _charged(self, before: Before, metered: Decimal) -> Decimal:
-        """Return what is charged now, given that the period's standing cost is due anyway."""
-        bounds = self.terms.bounds
-        if bounds.are_open:
-            return metered
-        so_far = self.terms.standing_cost + before.pool_metered
-        after = money.quantize(bounds.charged(so_far + metered))
-        if after > LARGEST:
-            raise _too_large()
-        return after - money.quantize(bounds.charged(so_far))
-
     def _refuse_too_large(
         self, rated: Rated, cell: Total, model: ChargeModel, period: Span
     ) -> None:
         """Refuse what could not be stored, now or when the period is charged."""
         quantity, held = rated.quantity, cell.quantity + rated.quantity
         if not (-LARGEST <= quantity <= LARGEST and -LARGEST <= held <= LARGEST):
-            raise _too_large()
+            raise too_large()
         if rated.before.pool_metered + rated.metered > self._room:
-            raise _too_large()
+            raise too_large()
         if not self.accrues:
             after = Total(
                 quantity=held,
@@ -207,7 +194,7 @@ class CompiledPrice:
             numerator, divisor = self.result(after, period=period)
             units = self.terms.conversion.of_total(max(numerator, ZERO), divisor=divisor)
             if self.terms.bounds.charged(model.cost(*units)) > LARGEST:
-                raise _too_large()
+                raise too_large()
 
     def result(self, cell: Total, *, period: Span) -> tuple[Decimal, Decimal]:
         """Return what a cell holds in raw units, as a numerator and a divisor above zero.
@@ -233,7 +220,8 @@ class CompiledPrice:
         steps = completed(model.steps(usage, size), ROUNDING, amount=metered)
         if not self.settles_on_event:
             return steps
-        return completed(steps, BOUNDS, amount=self._charged(before, metered))
+        due = charged(self.terms, before.pool_metered, metered)
+        return completed(steps, BOUNDS, amount=due)
 
 
 ROUNDING = "rounding of the totals before and after"
@@ -245,27 +233,6 @@ def completed(steps: Iterable[Step], label: str, *, amount: Decimal) -> list[Ste
     done = [step._replace(amount=money.quantize(step.amount)) for step in steps]
     rest = amount - sum((step.amount for step in done), ZERO)
     return [*done, Step(label, ZERO, ZERO, rest, rest)] if rest else done
-
-
-def _too_large() -> Unpriceable:
-    return Unpriceable("amount_too_large", "the period's usage would have over 26 digits")
-
-
-def _carried(model: ChargeModel, properties: Properties) -> Decimal | None:
-    """Return the price an event brings for a dynamic model; None for all others."""
-    if not isinstance(model, Dynamic) or not model.amount_property:
-        return None
-    name = model.amount_property
-    value = reader(name)(properties)
-    if value is None:
-        raise Unpriceable("missing_property", f"the price is properties.{name}, which is absent")
-    try:
-        carried = as_number(value)
-    except money.AmountInvalid as error:
-        raise Unpriceable("bad_amount", f"properties.{name} {error}") from error
-    if carried < 0:
-        raise Unpriceable("bad_amount", f"properties.{name} must be zero or more")
-    return carried
 
 
 def compile_price(
@@ -300,6 +267,38 @@ def working(price: CompiledPrice, rated: Rated) -> dict[str, Any]:
     if before.carried is not None:
         texts["carried"] = money.to_wire(before.carried)
     return texts
+
+
+def write_working(price: CompiledPrice, rated: Rated) -> str:
+    """Return `working` as canonical JSON text, as `exact_json.encode` writes it.
+
+    Figures that are the same object are written once: mostly all of a quantity is billable, and
+    what is metered is charged.
+    """
+    cell, quantity, billable, metered, amount, _, before, _ = rated
+    held, held_billable, events, pool_billable, pool_metered, pool_events, carried = before
+    write = money.to_wire
+    quantity_text, metered_text = write(quantity), write(metered)
+    amount_text = metered_text if amount is metered else write(amount)
+    billable_text = quantity_text if billable is quantity else write(billable)
+    held_text = write(held)
+    held_billable_text = held_text if held_billable is held else write(held_billable)
+    pool_text = held_billable_text if pool_billable is held_billable else write(pool_billable)
+    carried_text = "" if carried is None else f'"carried":"{write(carried)}",'
+    return (
+        f'{{"amount":"{amount_text}","before":"{held_text}","billable":"{billable_text}"'
+        f',"billable_before":"{held_billable_text}",{carried_text}"cell":{_json_text(cell)}'
+        f',"events_before":{events},"meter":{_json_text(price.meter.code)}'
+        f',"metered":"{metered_text}","metered_before":"{write(pool_metered)}"'
+        f',"pool_billable_before":"{pool_text}","pool_events_before":{pool_events}'
+        f',"quantity":"{quantity_text}"}}'
+    )
+
+
+@lru_cache(maxsize=10_000)
+def _json_text(text: str) -> str:
+    """Return a name as JSON; prices have few cells, and are asked for them again and again."""
+    return exact_json.encode(text).decode()
 
 
 def before_of(working: Mapping[str, Any]) -> Before:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -72,15 +72,21 @@ class Total:
 
     def add(self, rated: Rated, overage: Decimal, uncollected: Decimal) -> None:
         """Count one event."""
-        self.quantity += rated.quantity
-        self.billable += rated.billable
-        self.metered += rated.metered
-        self.amount += rated.amount
-        self.overage += overage
-        self.uncollected += uncollected
+        _, quantity, billable, metered, amount, occurred_at, _, _ = rated
+        self.quantity += quantity
+        self.billable += billable
+        # Mostly the rest is nothing, and a sum takes longer than to see that.
+        if metered:
+            self.metered += metered
+        if amount:
+            self.amount += amount
+        if overage:
+            self.overage += overage
+        if uncollected:
+            self.uncollected += uncollected
         self.events += 1
-        if self.latest_at is None or rated.occurred_at >= self.latest_at:
-            self.latest_at = rated.occurred_at
+        if self.latest_at is None or occurred_at >= self.latest_at:
+            self.latest_at = occurred_at
 
     def merge(self, other: "Total") -> None:
         """Count what another cell holds as well; the quantities of cells may mean nothing added."""
@@ -93,14 +99,16 @@ class Total:
         self.events += other.events
 
 
-_NOTHING = Total()
+NOTHING = Total()
+"""What a cell holds that was never used; not to be changed."""
 
 
 @dataclass(slots=True)
 class Totals:
     """What one price holds in one period: each cell, and all of them together in `pool`.
 
-    `seen` holds the values a unique count has met, by cell.
+    A cell that is the only one is the pool itself, so that it is counted once. `seen` holds the
+    values a unique count has met, by cell.
     """
 
     cells: dict[str, Total] = field(default_factory=dict)
@@ -109,19 +117,36 @@ class Totals:
 
     @classmethod
     def of(cls, cells: Mapping[str, Total]) -> "Totals":
-        """Return the totals that these cells make."""
+        """Return the totals that these cells make; they are kept, and counted on."""
         totals = cls(cells=dict(cells))
+        if len(totals.cells) == 1:
+            [totals.pool] = totals.cells.values()
+            return totals
         for cell in totals.cells.values():
             totals.pool.merge(cell)
         return totals
 
     def cell(self, key: str) -> Total:
         """Return one cell's total; not to be changed."""
-        return self.cells.get(key, _NOTHING)
+        return self.cells.get(key, NOTHING)
 
     def add(self, rated: Rated, *, overage: Decimal = ZERO, uncollected: Decimal = ZERO) -> None:
         """Count one event that was rated against these totals."""
-        self.cells.setdefault(rated.cell, Total()).add(rated, overage, uncollected)
-        self.pool.add(rated, overage, uncollected)
+        cell = self.cells.get(rated.cell)
+        if cell is None:
+            cell = self._open(rated.cell)
+        cell.add(rated, overage, uncollected)
+        if cell is not self.pool:
+            self.pool.add(rated, overage, uncollected)
         if rated.distinct is not None:
             self.seen.add((rated.cell, rated.distinct))
+
+    def _open(self, key: str) -> Total:
+        """Return a new cell: the pool itself as long as there is no other."""
+        if not self.cells:
+            self.cells[key] = self.pool
+        else:
+            if len(self.cells) == 1:
+                self.pool = replace(self.pool)
+            self.cells[key] = Total()
+        return self.cells[key]

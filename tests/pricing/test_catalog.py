@@ -17,7 +17,9 @@ def test_a_published_version_is_compiled_with_its_prices(video: VideoWorld) -> N
     [price] = plan.prices_for("video.rendered")
     assert (price.asset_code, price.compiled.meter.code) == ("USD", "video_minutes")
     assert plan.shortfall_policy == "block"
-    assert plan.prices_for("audio.rendered") == []
+    assert plan.price(price.price_id) is price
+    assert not plan.prices_for("audio.rendered")
+    assert not plan.unique_counts_for("video.rendered")
 
 
 def test_it_is_compiled_once(video: VideoWorld) -> None:
