@@ -14,7 +14,7 @@ from metering.event_drafts import EventDraft
 from metering.models import DeadLetter
 from metering.spend_caps import Counted
 from pricing.costs import EventCost
-from pricing.rating import CompiledPrice, Rated, Total, Totals, working
+from pricing.rating import CompiledPrice, Rated, Total, Totals, write_working
 
 type TotalsKey = tuple[uuid.UUID, uuid.UUID]
 """Period and price."""
@@ -213,9 +213,9 @@ def rated_row(
     uncollected: Decimal,
 ) -> tuple[Any, ...]:
     """Return the columns of a rated event in the order the insert takes them."""
-    noted = exact_json.encode(working(price, rated)).decode()
     return (
-        key, price_id, rated.cell, rated.quantity, rated.amount, overage, uncollected, noted,
+        key, price_id, rated.cell, rated.quantity, rated.amount, overage, uncollected,
+        write_working(price, rated),
     )  # fmt: skip
 
 
