@@ -15,40 +15,34 @@ SCHEME = "Bearer"
 
 
 class ApiKeyAuthentication(BaseAuthentication):
-    """`Authorization: Bearer dd_live_…`"""
+    """`Authorization: Bearer dd_live_…`
+
+    `may_be_remembered` is for doors that are asked often: there a key is taken for live as it was
+    at most `key_cache.KEY_SECONDS` ago.
+    """
+
+    def __init__(self, *, may_be_remembered: bool = False) -> None:
+        self._find = key_cache.find if may_be_remembered else api_keys.find_live
 
     def authenticate(self, request: Request) -> tuple[None, ApiKey] | None:
         """Return the key, or None when there is no Authorization header of our scheme."""
         scheme, _, secret = get_authorization_header(request).decode("latin-1").partition(" ")
         if scheme.lower() != SCHEME.lower():
             return None
-        key = self.find(secret.strip())
+        key = self._find(secret.strip())
         if key is None:
             raise AuthenticationFailed("The API key is unknown or was revoked.")
         return None, key
-
-    def find(self, secret: str) -> ApiKey | None:
-        """Return the key that `secret` proves, if it is live."""
-        return api_keys.find_live(secret)
 
     def authenticate_header(self, request: Request) -> str:
         """Return the challenge of a 401."""
         return f'{SCHEME} realm="drawdown"'
 
 
-class BusyKeyAuthentication(ApiKeyAuthentication):
-    """The same for doors that are asked often: a key is taken for live for a few seconds."""
-
-    def find(self, secret: str) -> ApiKey | None:
-        """Return the key, as it was at most `key_cache.KEY_SECONDS` ago."""
-        return key_cache.find(secret)
-
-
 class ApiKeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """How the schema describes the key."""
 
     target_class = ApiKeyAuthentication
-    match_subclasses = True
     name = "apiKey"
 
     def get_security_definition(self, auto_schema: Any) -> dict[str, str]:

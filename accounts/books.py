@@ -12,21 +12,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
+from typing import NamedTuple
 
 from accounts.burndown import Category, GrantState
 from accounts.money import ZERO
-from accounts.passbooks import EntryState, InsufficientCredit, Part
+from accounts.passbooks import EntryState, InsufficientCredit, Part, Plan
 from accounts.reservations import Captured, HoldState, Reservations
 
-__all__ = ["Book", "Debit", "EntryState", "InsufficientCredit", "NotReversible", "Part"]
+__all__ = ["Book", "Debit", "EntryState", "InsufficientCredit", "NotReversible", "Part", "Plan"]
 
 
 class NotReversible(Exception):
     """The entry is not usage, or was reversed before."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Debit:
+class Debit(NamedTuple):
     """What became of a debit: `paid` left the balance, `overage[i]` of part i is to be invoiced."""
 
     paid: Decimal
@@ -75,18 +75,30 @@ class Book(Reservations):
         allows; beyond that the debit is refused with InsufficientCredit, or, with
         `overage_allowed`, what grants do not cover is reported as overage and not taken at all.
         """
-        plans, shortfalls = self._plan(parts, at=at)
-        shortfall = sum(shortfalls, ZERO)
-        overage = (ZERO,) * len(parts)
+        return self.pay(
+            self.plan(parts, at=at), reference=reference, at=at, overage_allowed=overage_allowed
+        )
+
+    def pay(
+        self,
+        plan: Plan,
+        *,
+        reference: uuid.UUID,
+        at: dt.datetime,
+        overage_allowed: bool = False,
+    ) -> Debit:
+        """Take what was planned, as `debit` does; the book is as it was when it was planned."""
+        shortfall = plan.shortfall
+        overage = (ZERO,) * len(plan.parts)
         if overage_allowed:
-            overage = tuple(shortfalls)
-        else:
-            self._refuse_beyond_floor(parts, shortfall)
-        paid = self._take(chain.from_iterable(plans), reference=reference, at=at)
+            overage = tuple(plan.shortfalls)
+        elif shortfall:
+            self.refuse_beyond_floor(plan)
+        paid = self._take([*chain.from_iterable(plan.draws)], reference=reference, at=at)
         if shortfall and not overage_allowed:
             self._enter_usage(shortfall, grant=None, reference=reference, at=at)
             paid += shortfall
-        return Debit(paid=paid, overage=overage, balance=self.balance, available=self.available)
+        return Debit(paid, overage, self.balance, self.available)
 
     def take(
         self,
@@ -104,11 +116,6 @@ class Book(Reservations):
         return self._charge(
             nothing, parts, reference=reference, at=at, final=False, shortfall=shortfall
         )
-
-    def check(self, parts: Sequence[Part], *, at: dt.datetime) -> None:
-        """Raise InsufficientCredit if a debit of `parts` would be refused. Changes nothing."""
-        _, shortfalls = self._plan(parts, at=at)
-        self._refuse_beyond_floor(parts, sum(shortfalls, ZERO))
 
     def reverse(
         self, entry: EntryState, *, refund_id: uuid.UUID, at: dt.datetime

@@ -94,9 +94,12 @@ class GrantState:
 
     def is_usable(self, *, meter: str, at: dt.datetime) -> bool:
         """Whether the grant may pay for `meter` at `at`: effective, not over, not foreign."""
-        if not self.posted or at < self.effective_at or self.is_over(at=at):
-            return False
-        return self.pays_for(meter)
+        return (
+            self.posted
+            and at >= self.effective_at
+            and not self.is_over(at=at)
+            and (not self.meters or meter in self.meters)
+        )
 
     def is_over(self, *, at: dt.datetime) -> bool:
         """Whether the grant was voided, or has expired by `at`.
@@ -145,8 +148,9 @@ def burn_down(
     for grant in grants:
         if not amount:
             break
-        if grant.free > 0 and grant.is_usable(meter=meter, at=at):
-            taken = min(grant.free, amount)
+        free = grant.remaining - grant.held
+        if free > 0 and grant.is_usable(meter=meter, at=at):
+            taken = min(free, amount)
             draws.append(Draw(grant, taken))
             amount -= taken
     return draws, amount

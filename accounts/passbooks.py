@@ -12,7 +12,7 @@ reserved on the credit line.
 import datetime as dt
 import uuid
 from bisect import insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
@@ -66,6 +66,19 @@ class Part(NamedTuple):
 
     meter: str
     amount: Decimal
+
+
+class Plan(NamedTuple):
+    """Who would pay for `parts`: for each which grants, and what none of them would."""
+
+    parts: Sequence[Part]
+    draws: list[list[Draw]]
+    shortfalls: list[Decimal]
+
+    @property
+    def shortfall(self) -> Decimal:
+        """What no grant would pay of them all."""
+        return sum(self.shortfalls, ZERO)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -241,10 +254,24 @@ class Passbook:
 
     # Who would pay, and what that comes to.
 
+    def plan(self, parts: Sequence[Part], *, at: dt.datetime) -> Plan:
+        """Say who would pay for `parts` as the book stands now. Changes nothing."""
+        draws, shortfalls = self._plan(parts, at=at)
+        return Plan(parts, draws, shortfalls)
+
+    def refuse_beyond_floor(self, plan: Plan) -> None:
+        """Raise InsufficientCredit if `plan` is more than the account can pay."""
+        self._refuse_beyond_floor(plan.parts, plan.shortfall)
+
     def _plan(
         self, parts: Sequence[Part], *, at: dt.datetime
     ) -> tuple[list[list[Draw]], list[Decimal]]:
         """Say for each part which grants would pay it, and what none would. Changes nothing."""
+        if len(parts) == 1:
+            draws, shortfall = burn_down(
+                self.grants, amount=parts[0].amount, meter=parts[0].meter, at=at
+            )
+            return [draws], [shortfall]
         plans = []
         shortfalls = []
         for part in parts:
@@ -264,7 +291,11 @@ class Passbook:
             needed = sum((part.amount for part in parts), ZERO)
             raise InsufficientCredit(needed=needed, available=needed - shortfall + self.room)
 
-    def _take(self, draws: Iterable[Draw], *, reference: uuid.UUID, at: dt.datetime) -> Decimal:
+    def _take(self, draws: Collection[Draw], *, reference: uuid.UUID, at: dt.datetime) -> Decimal:
+        if len(draws) == 1:
+            [(grant, amount)] = draws
+            self._enter_usage(amount, grant=grant, reference=reference, at=at)
+            return amount
         by_grant: dict[uuid.UUID, tuple[GrantState, Decimal]] = {}
         for grant, amount in draws:
             by_grant[grant.id] = (grant, by_grant.get(grant.id, (grant, ZERO))[1] + amount)
@@ -297,14 +328,14 @@ class Passbook:
             self.touched[grant.id] = grant
         self.entries.append(
             EntryState(
-                account_version=self.version,
-                amount=amount,
-                balance_after=self.balance,
-                kind=kind,
-                contra=contra,
-                grant_id=grant.id if grant is not None else None,
-                reference=reference,
-                reverses_version=reverses_version,
-                at=at,
+                self.version,
+                amount,
+                self.balance,
+                kind,
+                contra,
+                grant.id if grant is not None else None,
+                reference,
+                reverses_version,
+                at,
             )
         )

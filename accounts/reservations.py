@@ -325,7 +325,7 @@ class Reservations(Passbook):
         for grant, amount in chain.from_iterable(own):
             self._hold_on(grant.id, -amount)
         self._hold_on(None, -sum(lines, ZERO))
-        paid = self._take(chain(*own, *beside), reference=reference, at=at)
+        paid = self._take([*chain(*own, *beside)], reference=reference, at=at)
         owed = [min(short, line) for short, line in zip(missing, lines, strict=True)]
         if below_zero:
             room = max(self.room - sum(owed, ZERO), ZERO)

@@ -29,7 +29,8 @@ def read(sql: str, *parameters: Any) -> list[tuple[Any, ...]]:
     """Run `sql` and return its rows."""
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
-        return cursor.fetchall()
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
 
 
 def array(values: Collection[Any]) -> str:

@@ -1,4 +1,4 @@
-"""The ASGI entry point: events by the fast lane, everything else by Django."""
+"""The ASGI entry point: events by the fast lane, if there is one, everything else by Django."""
 
 import os
 
@@ -13,4 +13,4 @@ _django = measured_stream(get_asgi_application(), most=settings.DATA_UPLOAD_MAX_
 # Models can be imported only now.
 from metering.fast_lane import FastLane  # noqa: E402
 
-application = FastLane(_django)
+application = FastLane(_django) if settings.FAST_LANE else _django

@@ -18,6 +18,7 @@ from metering import cap_reservations, outcomes
 from metering.event_drafts import EventDraft
 from metering.models import Event
 from metering.outcomes import Outcome
+from metering.permits import by_asset, parts_of
 from metering.spend_caps import Counted, take_out
 from metering.subscribers import Paid, RatedPrice, Subscriber, Subscribers
 
@@ -100,11 +101,11 @@ class Captures:
 
         A `final` one gives back what is left in the assets it is charged in; `end` the others.
         """
-        permit = subscriber.permit_done(draft, rated)
+        counted = subscriber.counted(draft, rated)
         shortfall = subscriber.plan.shortfall_policy
-        paid = Paid(counted=permit.counted if subscriber.caps is not None else ())
-        for asset_id, charged in permit.charged.items():
-            book, parts = subscriber.books[asset_id], permit.parts[asset_id]
+        paid = Paid(counted=counted if subscriber.caps is not None else ())
+        for asset_id, charged in by_asset(rated).items():
+            book, parts = subscriber.books[asset_id], parts_of(charged)
             held = [each for each in self._held[authorization_id] if each.book is book]
             if held:
                 taken = book.capture(
@@ -122,9 +123,9 @@ class Captures:
             paid.add(charged, taken)
         self._captured.add(authorization_id)
         if subscriber.caps is not None:
-            subscriber.caps.use(permit.counted)
+            subscriber.caps.use(counted)
             reserved = self._reserved.get(authorization_id, [])
-            subscriber.caps.let_go(take_out(reserved, permit.counted))
+            subscriber.caps.let_go(take_out(reserved, counted))
         return paid
 
     def end(self, authorization_id: uuid.UUID) -> str:

@@ -11,8 +11,10 @@ entries in the ledger.
 import datetime as dt
 import uuid
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
+
+import msgspec
 
 from accounts import identifiers, ledger, money, tenancy
 from accounts.books import Book, EntryState
@@ -124,7 +126,9 @@ def _replace(
         [outcome] = recorded.outcomes
         if outcome.status == Status.REPLAYED and _is_voided(organization_id, draft.key):
             detail = "The event sent in its place was voided itself."
-            outcome = replace(outcome, status=Status.CONFLICT, reason="conflict", detail=detail)
+            outcome = msgspec.structs.replace(
+                outcome, status=Status.CONFLICT, reason="conflict", detail=detail
+            )
         if outcome.status not in (Status.RECORDED, Status.REPLAYED):
             raise NotReplaced(outcome)
         return Replaced(voided=voided, outcome=outcome, firings=voided.firings + recorded.firings)

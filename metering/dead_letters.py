@@ -11,6 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+import msgspec
+
 from metering import event_drafts, ingestion
 from metering.event_drafts import EventDraft, InvalidDraft
 from metering.ingestion import Recorded
@@ -119,4 +121,4 @@ def _draft(
     draft = event_drafts.parse(came | dict(mended), at=at)
     if isinstance(draft, InvalidDraft) or letter.payload_hash is None:
         return draft
-    return replace(draft, payload_hash=bytes(letter.payload_hash))
+    return msgspec.structs.replace(draft, payload_hash=bytes(letter.payload_hash))

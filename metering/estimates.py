@@ -7,7 +7,7 @@ ahead as a whole or not at all, also across assets and meters. Nothing here writ
 
 import datetime as dt
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
@@ -186,9 +186,12 @@ def permit(subscriber: Subscriber, estimated: Estimate, *, at: dt.datetime) -> N
     if subscriber.is_stopped:
         found.append(refusals.of_stop())
     if not subscriber.overage_allowed:
-        parts: Mapping[uuid.UUID, Sequence[ledger.Part]] = estimated.parts
+        plans = {
+            asset_id: subscriber.books[asset_id].plan(parts, at=at)
+            for asset_id, parts in estimated.parts.items()
+        }
         found += subscriber.lacking(
-            parts, codes=estimated.assets, at=at, what="The work is expected to cost"
+            plans, codes=estimated.assets, what="The work is expected to cost"
         )
     if found:
         _let_go(subscriber, estimated)

@@ -11,8 +11,9 @@ import itertools
 import re
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
+
+import msgspec
 
 from accounts import exact_json, timestamps
 
@@ -21,12 +22,12 @@ PROPERTIES_BYTES_MAX = 64 * 1024
 UNKNOWN_FIELDS_NAMED = 20
 FUTURE_TOLERANCE = dt.timedelta(hours=1)
 
-_FIELDS = {
-    "id", "type", "customer", "timestamp", "properties", "source", "authorization", "backfill",
-}  # fmt: skip
+_FIELDS = frozenset(
+    {"id", "type", "customer", "timestamp", "properties", "source", "authorization", "backfill"}
+)
 # Halves of a character count as well: alone they cannot be encoded, let alone stored.
 _CONTROL_CHARACTER = re.compile(r"[\x00-\x1f\x7f\ud800-\udfff]")
-_CANONICAL_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
+_UUID_LENGTH = 36
 
 
 class FieldError(NamedTuple):
@@ -36,12 +37,11 @@ class FieldError(NamedTuple):
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventDraft:
+class EventDraft(msgspec.Struct, frozen=True, kw_only=True):
     """One event as sent; `occurred_at` is None when the integrator left the time to us.
 
-    `authorization` is what its work was authorized by, when it was; `is_backfill` says that it
-    reports old usage on purpose.
+    `properties_json` is `properties` as canonical JSON. `authorization` is what its work was
+    authorized by, when it was; `is_backfill` says that it reports old usage on purpose.
     """
 
     key: uuid.UUID
@@ -51,13 +51,13 @@ class EventDraft:
     customer: str
     occurred_at: dt.datetime | None
     properties: Mapping[str, Any]
+    properties_json: str
     payload_hash: bytes
     authorization: uuid.UUID | None = None
     is_backfill: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class InvalidDraft:
+class InvalidDraft(msgspec.Struct, frozen=True, kw_only=True):
     """An event that cannot be recorded as sent; `external_id` as far as it could be read."""
 
     external_id: str | None
@@ -66,14 +66,51 @@ class InvalidDraft:
 
 def event_key(*, source: str, external_id: str) -> uuid.UUID:
     """Return the 16-byte identity of an event."""
-    if not source and _CANONICAL_UUID.fullmatch(external_id):
-        return uuid.UUID(external_id)
+    if not source:
+        known = _canonical_uuid(external_id)
+        if known is not None:
+            return known
     text = f"{len(source)}:{source}{external_id}".encode()
     return uuid.UUID(bytes=hashlib.blake2b(text, digest_size=16).digest())
 
 
 def parse(raw: object, *, at: dt.datetime) -> EventDraft | InvalidDraft:
     """Check one event. `at` is the moment of receipt; times far beyond it are refused."""
+    draft = _usual(raw, at=at) if isinstance(raw, dict) else None
+    return draft or _judged(raw, at=at)
+
+
+def _usual(raw: dict[str, Any], *, at: dt.datetime) -> EventDraft | None:
+    """Read an event of which a few cheap looks prove that nothing is wrong, as with nearly all.
+
+    None leaves the judgement to `_judged`, which takes the same events in the same way.
+    """
+    get = raw.get
+    external_id, event_type, customer, source = (
+        get("id"),
+        get("type"),
+        get("customer"),
+        get("source"),
+    )
+    # An empty source is a mistake; none at all is not.
+    source = "" if source is None else source or None
+    if not (
+        type(external_id) is type(event_type) is type(customer) is type(source) is str
+        and 0 < len(external_id) <= TEXT_LENGTH_MAX
+        and 0 < len(event_type) <= TEXT_LENGTH_MAX
+        and 0 < len(customer) <= TEXT_LENGTH_MAX
+        and len(source) <= TEXT_LENGTH_MAX
+        and (external_id + event_type + customer + source).isprintable()
+        and _FIELDS.issuperset(raw)
+    ):
+        return None
+    errors: list[FieldError] = []
+    draft = _drafted(raw, external_id, event_type, customer, source, errors=errors, at=at)
+    return None if errors else draft
+
+
+def _judged(raw: object, *, at: dt.datetime) -> EventDraft | InvalidDraft:
+    """Read an event with care, and name whatever is wrong with it."""
     if not isinstance(raw, Mapping):
         return InvalidDraft(external_id=None, errors=(FieldError("event", "must be an object"),))
     unknown = (name for name in raw if name not in _FIELDS)
@@ -85,12 +122,42 @@ def parse(raw: object, *, at: dt.datetime) -> EventDraft | InvalidDraft:
     event_type = _text(raw, "type", errors)
     customer = _text(raw, "customer", errors)
     source = _text(raw, "source", errors) if raw.get("source") is not None else ""
-    occurred_at = _timestamp(raw.get("timestamp"), errors, at=at)
-    properties = _properties(raw.get("properties"), errors)
-    authorization = _authorization(raw.get("authorization"), errors)
-    is_backfill = _backfill(raw, errors)
+    draft = _drafted(raw, external_id, event_type, customer, source, errors=errors, at=at)
     if errors:
         return InvalidDraft(external_id=external_id or None, errors=tuple(errors))
+    return draft
+
+
+def _drafted(
+    raw: Mapping[str, Any],
+    external_id: str,
+    event_type: str,
+    customer: str,
+    source: str,
+    *,
+    errors: list[FieldError],
+    at: dt.datetime,
+) -> EventDraft:
+    """Read the other fields beside texts that were checked; worth nothing if there are `errors`."""
+    get = raw.get
+    sent_at, named = get("timestamp"), get("authorization")
+    occurred_at = _timestamp(sent_at, errors, at=at) if sent_at is not None else None
+    properties, written = _properties(get("properties"), errors)
+    authorization = _authorization(named, errors) if named is not None else None
+    is_backfill = _backfill(raw, errors) if "backfill" in raw else False
+    payload: list[Any] = [
+        external_id,
+        source,
+        event_type,
+        customer,
+        occurred_at,
+        msgspec.Raw(written),
+    ]
+    # Only when there is one, so that other events keep the hashes they were stored with.
+    if authorization is not None:
+        payload.append({"authorization": str(authorization)})
+    if is_backfill:
+        payload.append({"backfill": True})
     return EventDraft(
         key=event_key(source=source, external_id=external_id),
         external_id=external_id,
@@ -99,15 +166,11 @@ def parse(raw: object, *, at: dt.datetime) -> EventDraft | InvalidDraft:
         customer=customer,
         occurred_at=occurred_at,
         properties=properties,
-        payload_hash=_hash(
-            external_id, source, event_type, customer, occurred_at, properties,
-            # Only when there is one, so that other events keep the hashes they were stored with.
-            *([{"authorization": str(authorization)}] if authorization is not None else []),
-            *([{"backfill": True}] if is_backfill else []),
-        ),
+        properties_json=written.decode(),
+        payload_hash=_hash(payload),
         authorization=authorization,
         is_backfill=is_backfill,
-    )  # fmt: skip
+    )
 
 
 def parse_question(raw: object, *, customer: str, at: dt.datetime) -> EventDraft | InvalidDraft:
@@ -127,7 +190,7 @@ def parse_question(raw: object, *, customer: str, at: dt.datetime) -> EventDraft
     if draft.customer != customer:
         error = FieldError("customer", "must be the customer who is asked about, or left out")
         return InvalidDraft(external_id=external_id, errors=(error,))
-    return replace(draft, external_id=external_id or "")
+    return msgspec.structs.replace(draft, external_id=external_id or "")
 
 
 def parse_captured(
@@ -166,8 +229,6 @@ def _text(raw: Mapping[str, Any], name: str, errors: list[FieldError]) -> str:
 
 
 def _timestamp(value: object, errors: list[FieldError], *, at: dt.datetime) -> dt.datetime | None:
-    if value is None:
-        return None
     try:
         moment = timestamps.parse(value)
     except timestamps.TimestampInvalid as error:
@@ -178,20 +239,22 @@ def _timestamp(value: object, errors: list[FieldError], *, at: dt.datetime) -> d
     return moment
 
 
-def _properties(value: object, errors: list[FieldError]) -> Mapping[str, Any]:
+def _properties(value: object, errors: list[FieldError]) -> tuple[Mapping[str, Any], bytes]:
+    """Return the properties, and how they are written."""
     if value is None:
-        return {}
+        return {}, b"{}"
     if not isinstance(value, dict):
         errors.append(FieldError("properties", "must be an object"))
-        return {}
+        return {}, b"{}"
     try:
         exact_json.check_storable(value)
     except exact_json.JSONInvalid as error:
         errors.append(FieldError("properties", str(error)))
-        return {}
-    if len(exact_json.encode(value)) > PROPERTIES_BYTES_MAX:
+        return {}, b"{}"
+    written = exact_json.encode(value)
+    if len(written) > PROPERTIES_BYTES_MAX:
         errors.append(FieldError("properties", "must not be larger than 64 KiB"))
-    return value
+    return value, written
 
 
 def _backfill(raw: Mapping[str, Any], errors: list[FieldError]) -> bool:
@@ -207,12 +270,22 @@ def _backfill(raw: Mapping[str, Any], errors: list[FieldError]) -> bool:
 def _authorization(value: object, errors: list[FieldError]) -> uuid.UUID | None:
     if value is None:
         return None
-    if isinstance(value, str) and _CANONICAL_UUID.fullmatch(value):
-        return uuid.UUID(value)
-    errors.append(FieldError("authorization", "must be the id of an authorization"))
-    return None
+    known = _canonical_uuid(value) if isinstance(value, str) else None
+    if known is None:
+        errors.append(FieldError("authorization", "must be the id of an authorization"))
+    return known
 
 
-def _hash(*payload: object) -> bytes:
+def _canonical_uuid(text: str) -> uuid.UUID | None:
+    """Read a UUID if it is written in the one way that its own text is."""
+    if len(text) != _UUID_LENGTH or text[8] != "-" or text != text.lower():
+        return None
+    try:
+        return msgspec.convert(text, uuid.UUID)
+    except msgspec.ValidationError:
+        return None
+
+
+def _hash(payload: list[Any]) -> bytes:
     """Hash what makes two payloads the same: equal values, whatever the order of keys."""
     return hashlib.blake2b(exact_json.encode(payload), digest_size=16).digest()

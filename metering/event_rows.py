@@ -176,13 +176,13 @@ def event_row(
         period_id,
         occurred_at,
         is_late,
-        exact_json.encode(draft.properties).decode(),
+        draft.properties_json,
         draft.payload_hash,
         exact_json.encode(charges).decode(),
         *_cost_columns(cost),
         authorization_id,
         draft.is_backfill,
-        exact_json.encode([_counted(each) for each in counted]).decode(),
+        exact_json.encode([_counted(each) for each in counted]).decode() if counted else "[]",
     )
 
 

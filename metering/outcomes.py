@@ -1,8 +1,9 @@
 """Outcomes: what became of one event, as the sender hears of it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+import msgspec
 
 from accounts import ledger, money
 from metering.event_drafts import EventDraft, FieldError, InvalidDraft
@@ -24,8 +25,7 @@ class Status(StrEnum):
     UNPRICED = "unpriced"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to one event. `charges` as stored with it; `errors` say what to mend."""
 
     external_id: str | None
@@ -34,7 +34,7 @@ class Outcome:
     reason: str = ""
     detail: str = ""
     errors: Sequence[FieldError] = ()
-    needed: dict[str, str] = field(default_factory=dict)
+    needed: dict[str, str] = msgspec.field(default_factory=dict)
     refusals: Sequence[dict[str, str]] = ()
 
 
@@ -99,11 +99,19 @@ def charge(
 
     It says what is uncollected only when something is.
     """
-    uncollected = sum(paid.uncollected, money.ZERO)
-    return {
+    if len(charged) == 1:
+        amount, [overage], [uncollected] = charged[0][1].amount, paid.overage, paid.uncollected
+    else:
+        amount = sum((each.amount for _, each in charged), money.ZERO)
+        overage = sum(paid.overage, money.ZERO)
+        uncollected = sum(paid.uncollected, money.ZERO)
+    charges = {
         "asset": charged[0][0].asset_code,
-        "amount": money.to_wire(sum((each.amount for _, each in charged), money.ZERO)),
-        "overage": money.to_wire(sum(paid.overage, money.ZERO)),
+        "amount": money.to_wire(amount),
+        "overage": money.to_wire(overage) if overage else "0",
         "balance": money.to_wire(paid.balance),
         "available": money.to_wire(paid.available),
-    } | ({"uncollected": money.to_wire(uncollected)} if uncollected else {})
+    }
+    if uncollected:
+        charges["uncollected"] = money.to_wire(uncollected)
+    return charges

@@ -2,9 +2,10 @@
 
 import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
+
+import msgspec
 
 from accounts import ledger
 from metering import outcomes
@@ -29,31 +30,35 @@ class Refused(Exception):
         self.refusals = refusals
 
 
-@dataclass(frozen=True, slots=True)
-class Paid:
+class Paid(msgspec.Struct):
     """What paying for one event came to; `overages` and `uncollected` by price id.
 
     `counted` is what it has added to spend caps.
     """
 
     counted: Sequence[Counted] = ()
-    charges: list[dict[str, str]] = field(default_factory=list)
-    overages: dict[uuid.UUID, Decimal] = field(default_factory=dict)
-    uncollected: dict[uuid.UUID, Decimal] = field(default_factory=dict)
+    charges: list[dict[str, str]] = msgspec.field(default_factory=list)
+    overages: dict[uuid.UUID, Decimal] = msgspec.field(default_factory=dict)
+    uncollected: dict[uuid.UUID, Decimal] = msgspec.field(default_factory=dict)
 
     def add(self, charged: Sequence[RatedPrice], taken: ledger.Debit | ledger.Captured) -> None:
         """Note what became of the event in one asset."""
-        prices = [price.price_id for price, _ in charged]
-        self.overages.update(zip(prices, taken.overage, strict=True))
-        self.uncollected.update(zip(prices, taken.uncollected, strict=True))
+        for (price, _), overage, uncollected in zip(
+            charged, taken.overage, taken.uncollected, strict=True
+        ):
+            self.overages[price.price_id] = overage
+            self.uncollected[price.price_id] = uncollected
         self.charges.append(outcomes.charge(charged, taken))
 
 
 class Permit(NamedTuple):
-    """What an event that may go ahead takes: parts of each asset, and counts of spend caps."""
+    """What an event that may go ahead takes: of each asset, and of the counts of spend caps.
+
+    `plans` say who pays it, as long as the books stay as they are.
+    """
 
     charged: dict[uuid.UUID, list[RatedPrice]]
-    parts: dict[uuid.UUID, list[ledger.Part]]
+    plans: dict[uuid.UUID, ledger.Plan]
     counted: list[Counted]
 
 

@@ -66,22 +66,23 @@ class Subscriber:
         `used` is what the period would hold of each meter, by code, with this event in it.
         """
         charged = by_asset(rated)
-        parts = {asset_id: parts_of(of_asset) for asset_id, of_asset in charged.items()}
+        plans = {
+            asset_id: self.books[asset_id].plan(parts_of(of_asset), at=at)
+            for asset_id, of_asset in charged.items()
+        }
         counted, found = self.limits(draft, rated, used=used)
         if not self.overage_allowed:
             codes = {asset_id: each[0].price.asset_code for asset_id, each in charged.items()}
-            found += self.lacking(parts, codes=codes, at=at)
+            found += self.lacking(plans, codes=codes)
             # Usage that is invoiced anyway tells of work that was done, and is never stopped.
             found += [refusals.of_stop()] if self.is_stopped else []
         if found:
             raise Refused(refusals.in_order(found))
-        return Permit(charged, parts, counted)
+        return Permit(charged, plans, counted)
 
-    def permit_done(self, draft: EventDraft, rated: Sequence[RatedPrice]) -> Permit:
-        """Return the permit of work that was done already, and is refused by nothing."""
-        charged = by_asset(rated)
-        parts = {asset_id: parts_of(of_asset) for asset_id, of_asset in charged.items()}
-        return Permit(charged, parts, self._capped(draft, rated)[0])
+    def counted(self, draft: EventDraft, rated: Sequence[RatedPrice]) -> list[Counted]:
+        """Return what work that was done already, and is refused by nothing, adds to spend caps."""
+        return self._capped(draft, rated)[0]
 
     def limits(
         self, draft: EventDraft, rated: Sequence[RatedPrice], *, used: Mapping[str, Decimal]
@@ -111,6 +112,8 @@ class Subscriber:
         ]
 
     def _not_entitled(self, draft: EventDraft, used: Mapping[str, Decimal]) -> list[Refusal]:
+        if not self.plan.entitlements:
+            return []
         found = entitlements.refusals(
             self.plan.entitlements, properties=draft.properties, used=used
         )
@@ -125,17 +128,16 @@ class Subscriber:
 
     def lacking(
         self,
-        parts: Mapping[uuid.UUID, Sequence[ledger.Part]],
+        plans: Mapping[uuid.UUID, ledger.Plan],
         *,
         codes: Mapping[uuid.UUID, str],
-        at: dt.datetime,
         what: str = "The event costs",
     ) -> list[Refusal]:
-        """Return where credit lacks for `parts`, by asset id; `codes` name the assets."""
+        """Return where credit lacks for `plans`, by asset id; `codes` name the assets."""
         found = []
-        for asset_id, asset_parts in parts.items():
+        for asset_id, plan in plans.items():
             try:
-                self.books[asset_id].check(asset_parts, at=at)
+                self.books[asset_id].refuse_beyond_floor(plan)
             except InsufficientCredit as error:
                 found.append(
                     refusals.of_credit(
@@ -148,11 +150,11 @@ class Subscriber:
         return found
 
     def pay(self, permit: Permit, *, reference: uuid.UUID, at: dt.datetime) -> Paid:
-        """Debit each asset a permitted event is charged in, and count it towards its caps."""
+        """Debit each asset an event just permitted is charged in, and count it towards its caps."""
         paid = Paid(counted=permit.counted)
         for asset_id, charged in permit.charged.items():
-            debit = self.books[asset_id].debit(
-                parts=permit.parts[asset_id],
+            debit = self.books[asset_id].pay(
+                permit.plans[asset_id],
                 reference=reference,
                 at=at,
                 overage_allowed=self.overage_allowed,

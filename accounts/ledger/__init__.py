@@ -47,7 +47,7 @@ from accounts.ledger.locks import (
     post,
 )
 from accounts.ledger.usage import DebitOrder, debit, debit_all, expire, reverse, reverse_all
-from accounts.passbooks import NotVoidable
+from accounts.passbooks import NotVoidable, Plan
 from accounts.postings import Owned
 from accounts.reservations import Captured, HoldEnded, HoldState, Shortfall, UnknownHold
 
@@ -70,6 +70,7 @@ __all__ = [
     "NotVoidable",
     "Owned",
     "Part",
+    "Plan",
     "Shortfall",
     "UnknownAccount",
     "UnknownHold",

@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
+from operator import attrgetter
 from typing import Any
 
 from django.conf import settings
@@ -13,13 +15,18 @@ from drf_spectacular.utils import (
     PolymorphicProxySerializer,
     extend_schema,
 )
-from rest_framework.decorators import api_view, parser_classes, permission_classes
+from rest_framework.decorators import (
+    api_view,
+    authentication_classes,
+    parser_classes,
+    permission_classes,
+)
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from accounts import pagination
 from accounts.api import customer_or_404
-from accounts.authentication import HasScope, organization_of
+from accounts.authentication import ApiKeyAuthentication, HasScope, organization_of
 from accounts.models import ApiKey, Organization, Scope
 from accounts.parsers import ExactJSONParser
 from accounts.problems import CONTENT_TYPE, Problem, body
@@ -92,6 +99,7 @@ type ParseEvent = Callable[..., event_drafts.EventDraft | event_drafts.InvalidDr
 @pagination.documented
 @api_view(["GET", "HEAD", "POST"])
 @parser_classes([ExactJSONParser, cloud_events.StructuredParser, cloud_events.BatchParser])
+@authentication_classes([partial(ApiKeyAuthentication, may_be_remembered=True)])  # type: ignore[list-item]
 @permission_classes([HasScope.of(GET=Scope.READ, POST=Scope.EVENTS_WRITE)])
 def events(request: Request) -> Response:
     """Record events, or list those of a customer."""
@@ -190,8 +198,11 @@ def _checked_batch(raws: object, *, least: int) -> list[Any]:
 
 def batch_results(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     """Return the answers to several events, in their order, and how many came out how."""
-    counts = Counter(str(outcome.status) for outcome in outcomes)
+    counts = {str(status): count for status, count in Counter(map(_status_of, outcomes)).items()}
     return {"results": [_rendered(outcome) for outcome in outcomes], "counts": counts}
+
+
+_status_of = attrgetter("status")
 
 
 def _record_cloud_events(organization: Organization, sent: CloudEvents) -> Response:
@@ -231,7 +242,10 @@ def _rendered(outcome: Outcome) -> dict[str, Any]:
     }
     if outcome.status in ACCEPTED:
         charges = charges_as_answered(outcome.charges)
-        return rendered | (charges[0] if len(charges) == 1 else {}) | {"charges": charges}
+        if len(charges) == 1:
+            rendered.update(charges[0])
+        rendered["charges"] = charges
+        return rendered
     errors = [{"field": field, "reason": reason} for field, reason in outcome.errors]
     return (
         rendered

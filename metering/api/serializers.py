@@ -69,8 +69,16 @@ def charges_as_answered(charges: Sequence[dict[str, str]]) -> list[dict[str, str
 
     So an answer read back is the first answer, byte for byte.
     """
-    fields = ("asset", "amount", "overage", "balance", "available", "uncollected")
-    return [{name: charge[name] for name in fields if name in charge} for charge in charges]
+    return [
+        # Those of an event that has just been charged are in this order already.
+        charge
+        if tuple(charge) == _CHARGE_FIELDS[:-1]
+        else {name: charge[name] for name in _CHARGE_FIELDS if name in charge}
+        for charge in charges
+    ]
+
+
+_CHARGE_FIELDS = ("asset", "amount", "overage", "balance", "available", "uncollected")
 
 
 class RefusalReasonSerializer(serializers.Serializer[Any]):

@@ -114,9 +114,9 @@ class TestDebit:
     def test_checking_changes_nothing(self) -> None:
         paying = grant("10")
         account = book(paying)
-        account.check([Part("tokens", Decimal(10))], at=NOW)
+        account.refuse_beyond_floor(account.plan([Part("tokens", Decimal(10))], at=NOW))
         with pytest.raises(InsufficientCredit):
-            account.check([Part("tokens", Decimal(11))], at=NOW)
+            account.refuse_beyond_floor(account.plan([Part("tokens", Decimal(11))], at=NOW))
         assert (paying.held, paying.remaining) == whole(0, 10)
         assert account.entries == []
 

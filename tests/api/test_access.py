@@ -99,6 +99,7 @@ def address(template: str) -> str:
         authorization_id=nothing,
         backtest_id=nothing,
         invoice_id=nothing,
+        subscription_id=nothing,
         cap_id=nothing,
         letter_id=nothing,
         grant_id=nothing,

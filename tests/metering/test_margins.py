@@ -1,7 +1,6 @@
 """What events earned and what they cost."""
 
 import datetime as dt
-from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -62,9 +61,11 @@ def rows(found: Report) -> dict[tuple[str | None, ...], tuple[int, str, str, str
 
 def test_what_nobody_pays_is_no_revenue(tokens: TokenWorld) -> None:
     customer = Customer.objects.get(external_id="acme")
-    asked = event_drafts.parse_question({"type": "completion"}, customer="acme", at=NOW)
+    nothing = {"model": "opus", "input_tokens": 0, "output_tokens": 0}
+    asked = event_drafts.parse_question(
+        {"type": "completion", "properties": nothing}, customer="acme", at=NOW
+    )
     assert isinstance(asked, EventDraft)
-    asked = replace(asked, properties={"model": "opus", "input_tokens": 0, "output_tokens": 0})
     made = authorizations.authorize(
         customer=customer, drafts=[asked], expires_in=HOUR, at=NOW
     ).authorization.row
