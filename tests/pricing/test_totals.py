@@ -32,13 +32,14 @@ def test_the_only_cell_is_the_pool_and_is_counted_once() -> None:
 def test_a_second_cell_parts_them() -> None:
     totals = counted("a", "b", "a")
     assert [totals.cell(cell).events for cell in ("a", "b", "c")] == [2, 1, 0]
-    assert (totals.pool.events, totals.pool.overage) == (3, 3)
+    assert totals.pool.events == totals.pool.overage == 3
 
 
 def test_also_when_they_were_read_from_where_they_are_kept() -> None:
     totals = Totals.of({"a": replace(counted("a").pool)})
     totals.add(event("b"))
-    assert (totals.cell("a").amount, totals.cell("b").amount, totals.pool.amount) == (2, 2, 4)
+    assert totals.cell("a").amount == totals.cell("b").amount == 2
+    assert totals.pool.amount == 4
 
 
 def test_a_pool_and_a_cell_that_were_put_back_apart_are_both_counted() -> None:
