@@ -3,8 +3,8 @@
 import pytest
 
 from accounts import money
+from pricing import charge_functions, rate_functions
 from pricing.event_charge_models import Percentage
-from pricing.rating import CompiledPrice
 from tests.pricing import oracle_cases
 
 CASES = 10_000
@@ -42,11 +42,21 @@ class TestItNotices:
         )
         assert oracle_cases.compare(seed=1, cases=1_000) != []
 
-    def test_included_units_that_are_given_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        whole = CompiledPrice._billable
+    def test_also_in_the_functions_that_prices_are_compiled_to(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         monkeypatch.setattr(
-            CompiledPrice, "_billable", lambda price, pool, quantity: min(
-                whole(price, pool, quantity), max(quantity - price.terms.included, money.ZERO)
+            charge_functions,
+            "_round",
+            lambda amount, quantum: amount.quantize(quantum, "ROUND_HALF_DOWN"),
+        )
+        assert oracle_cases.compare(seed=1, cases=1_000) != []
+
+    def test_included_units_that_are_given_twice(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        whole = rate_functions.beyond
+        monkeypatch.setattr(
+            rate_functions, "beyond", lambda included, used, quantity: min(
+                whole(included, used, quantity), max(quantity - included, money.ZERO)
             )
         )  # fmt: skip
         assert oracle_cases.compare(seed=1, cases=1_000) != []
