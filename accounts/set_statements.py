@@ -6,12 +6,25 @@ asking the driver to adapt every value on its own takes ten times as long as the
 
 import datetime as dt
 import uuid
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
 from django.db import connection
+
+
+@contextmanager
+def sent_together() -> Iterator[None]:
+    """Send the statements of the block one after the other, and wait for them once, at its end.
+
+    Only there is it known whether they were taken: what the database refuses is raised then, and
+    nothing inside the block may depend on how many rows a statement has changed.
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors, connection.connection.pipeline():
+        yield
 
 
 def execute(sql: str, rows: Sequence[Sequence[Any]], *first: Any) -> None:

@@ -139,10 +139,12 @@ def write(writes: Writes, *, organization_id: uuid.UUID, at: dt.datetime) -> Non
         return
     totals = [
         (
-            identifiers.new_id(), *key, total.quantity, total.billable, total.metered,
-            total.amount, total.overage, total.uncollected, total.events, total.latest_at,
+            total_id, *key, total.quantity, total.billable, total.metered, total.amount,
+            total.overage, total.uncollected, total.events, total.latest_at,
         )
-        for key, total in writes.totals.items()
+        for total_id, (key, total) in zip(
+            identifiers.new_ids(len(writes.totals)), writes.totals.items(), strict=True
+        )
     ]  # fmt: skip
     set_statements.execute(_INSERT_EVENTS, writes.events, organization_id, at)
     set_statements.execute(_INSERT_RATED, writes.rated, organization_id)

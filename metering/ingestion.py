@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from django.db import IntegrityError, OperationalError
 
-from accounts import identifiers, ledger, tenancy
+from accounts import identifiers, ledger, set_statements, tenancy
 from accounts.books import Book
 from metering import alerts, cap_counters, cap_reservations, event_rows, outcomes
 from metering.capturing import Captures
@@ -104,7 +104,7 @@ def capture_now(
 
 
 def _run(recording: "_Recording") -> Recorded:
-    with tenancy.transaction_for(recording.organization_id):
+    with tenancy.recording_for(recording.organization_id):
         return recording.run()
 
 
@@ -303,12 +303,13 @@ class _Recording:
 
     def _write(self) -> int:
         books = self.subscribers.books.values()
-        event_rows.write(self.writes, organization_id=self.organization_id, at=self.at)
-        cap_counters.write_cap_books(
-            self.subscribers.cap_books.values(), organization_id=self.organization_id
-        )
+        firings = alerts.decide(books, organization_id=self.organization_id, at=self.at)
         self.captures.write()
         cap_reservations.clear_expired(books, organization_id=self.organization_id)
-        firings = alerts.decide(books, organization_id=self.organization_id, at=self.at)
-        ledger.post(books, at=self.at)
+        with set_statements.sent_together():
+            event_rows.write(self.writes, organization_id=self.organization_id, at=self.at)
+            cap_counters.write_cap_books(
+                self.subscribers.cap_books.values(), organization_id=self.organization_id
+            )
+            ledger.post(books, at=self.at)
         return firings
