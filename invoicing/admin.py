@@ -237,8 +237,11 @@ class TaxProfileForm(TenantForm):
 
     def clean_vat_id(self) -> str:
         """Keep a VAT id as it is written in books."""
-        text = self.cleaned_data["vat_id"]
-        return vat_ids.read(text) if text else ""
+        text: str = self.cleaned_data["vat_id"]
+        try:
+            return vat_ids.read(text) if text else ""
+        except vat_ids.VatIdInvalid as error:
+            raise ValidationError(f"A VAT id {error}.") from error
 
     def clean_rate_codes(self) -> list[str]:
         """Refuse codes that no tax rate has."""

@@ -81,6 +81,8 @@ def test_random_json_breaks_nothing(api: Caller, video: VideoWorld, data: st.Dat
         ).id,
         grant_id=video.account.grants.earliest("created_at").id,
         letter_id=uuid.uuid4(),
+        invoice_id=uuid.uuid4(),
+        subscription_id=video.customer.subscriptions.get().id,
         code=video.plan_version.plan.code,
         number=1,
     )
