@@ -2,13 +2,15 @@
 
 import os
 
+import django
 from django.conf import settings
-from django.core.asgi import get_asgi_application
 
 from billing_site.measured_bodies import measured_stream
+from billing_site.sync_asgi import ThreadedHandler
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "billing_site.settings")
-_django = measured_stream(get_asgi_application(), most=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+django.setup(set_prefix=False)
+_django = measured_stream(ThreadedHandler(), most=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
 # Models can be imported only now.
 from metering.fast_lane import FastLane  # noqa: E402

@@ -87,7 +87,7 @@ def authorize(
     """
     organization_id = customer.organization_id
     asked = WorkToCome(customer=customer, drafts=drafts, expires_in=expires_in, on_expiry=on_expiry)
-    with tenancy.transaction_for(organization_id):
+    with tenancy.recording_for(organization_id):
         [done] = authorize_set(organization_id=organization_id, asked=[asked], at=at)
         if not isinstance(done, Done):
             raise done
@@ -134,7 +134,7 @@ def capture(
 
 def _capture(work: WorkDone, *, at: dt.datetime) -> Captured:
     organization_id = work.authorization.organization_id
-    with tenancy.transaction_for(organization_id):
+    with tenancy.recording_for(organization_id):
         [done] = capture_set(organization_id=organization_id, done=[work], at=at)
         if not isinstance(done, Captured):
             raise done
@@ -176,7 +176,7 @@ def _locked(
 ) -> Iterator["_Work"]:
     """Lock an open authorization. Raises AuthorizationEnded."""
     organization_id = authorization.organization_id
-    with tenancy.transaction_for(organization_id):
+    with tenancy.recording_for(organization_id):
         subscribers = Subscribers.locked(
             organization_id,
             drafts,

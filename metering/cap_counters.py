@@ -4,14 +4,13 @@ import datetime as dt
 import uuid
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from django.db import connection
 
 from accounts import set_statements
-from metering.models import SpendCap
-from metering.spend_caps import Cap, CapBook, Counter, CounterKey, Window
+from metering.spend_caps import Cap, CapBook, Counter, CounterKey, Window, cap_name
 
 
 class Capped(NamedTuple):
@@ -48,40 +47,37 @@ def _read_caps(
     organization_id: uuid.UUID, customer_ids: Collection[uuid.UUID]
 ) -> dict[uuid.UUID, list[Cap]]:
     caps: dict[uuid.UUID, list[Cap]] = defaultdict(list)
-    in_force = set_statements.read(_IN_FORCE, organization_id, set_statements.array(customer_ids))
-    if in_force:
-        rows = (
-            SpendCap.objects.for_organization(organization_id)
-            .filter(id__in=[cap_id for (cap_id,) in in_force])
-            .select_related("meter")
-            .order_by("created_at", "id")
-        )
-        for row in rows:
-            caps[row.customer_id].append(cap_of(row))
+    asked = set_statements.array(customer_ids)
+    for row in set_statements.read(_IN_FORCE, organization_id, asked):
+        cap = _cap(*row)
+        caps[cap.customer_id].append(cap)
     return caps
 
 
-# Most customers have none, and asking so costs least.
-_IN_FORCE = """
-SELECT id FROM metering_spendcap
-WHERE organization_id = %s AND customer_id = ANY(%s::uuid[]) AND is_active
-"""
-
-
-def cap_of(row: SpendCap) -> Cap:
-    """Return a stored cap as the arithmetic knows it; the row needs its meter."""
+def _cap(cap_id: uuid.UUID, customer_id: uuid.UUID, *terms: Any) -> Cap:
+    name, owner, window, limit, asset_id, meter, property_name, property_value = terms
     return Cap(
-        id=row.id,
-        customer_id=row.customer_id,
-        name=str(row),
-        owner=row.owner,
-        window=Window(row.window),
-        limit=row.limit,
-        asset_id=row.asset_id,
-        meter=row.meter.code if row.meter is not None else "",
-        property_name=row.property_name,
-        property_value=row.property_value,
+        id=cap_id,
+        customer_id=customer_id,
+        name=cap_name(name, limit=limit, window=window),
+        owner=owner,
+        window=Window(window),
+        limit=limit,
+        asset_id=asset_id,
+        meter=meter or "",
+        property_name=property_name,
+        property_value=property_value,
     )
+
+
+_IN_FORCE = """
+SELECT cap.id, cap.customer_id, cap.name, cap.owner, cap."window", cap.most, cap.asset_id,
+    meter.code, cap.property_name, cap.property_value
+FROM metering_spendcap cap
+LEFT JOIN pricing_meter meter ON meter.id = cap.meter_id
+WHERE cap.organization_id = %s AND cap.customer_id = ANY(%s::uuid[]) AND cap.is_active
+ORDER BY cap.created_at, cap.id
+"""
 
 
 def _read_counters(

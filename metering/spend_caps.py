@@ -28,6 +28,11 @@ class Window(StrEnum):
     PERIOD = "period"
 
 
+def cap_name(name: str, *, limit: Decimal, window: str) -> str:
+    """Return what a cap is called: its name, or what it allows."""
+    return name or f"{limit:f} a {window}"
+
+
 class Use(NamedTuple):
     """What an event uses at one price: raw units of a meter, and an amount of an asset."""
 

@@ -61,6 +61,7 @@ def read(customer: Customer, *, at: dt.datetime) -> CustomerPage:
     periods = usage_reports.spend_in_open_periods(
         organization_id=customer.organization_id, customer_ids=[customer.id]
     )
+    invoices = _invoices(customer)
     return CustomerPage(
         accounts=[
             _panel(
@@ -72,8 +73,9 @@ def read(customer: Customer, *, at: dt.datetime) -> CustomerPage:
             for balance in accounts
         ],
         events=event_lists.recent_events(customer, limit=EVENTS_SHOWN),
-        invoices=_invoices(customer),
-        credit_notes=_credit_notes(customer),
+        invoices=invoices,
+        # Notes are about invoices.
+        credit_notes=_credit_notes(customer) if invoices else [],
         limits=caps.states(customer=customer, at=at),
         plan_version=plan_version,
         read_at=at,

@@ -84,14 +84,14 @@ def _is_ours(host: bytes, allowed: Sequence[str]) -> bool:
 
 async def read(receive: Receive) -> Body:
     """Read a body of announced, bounded size."""
-    content = b""
+    content = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
-            return Body(content, is_whole=False)
+            return Body(bytes(content), is_whole=False)
         content += message.get("body", b"")
         if not message.get("more_body", False):
-            return Body(content, is_whole=True)
+            return Body(bytes(content), is_whole=True)
 
 
 def replayed(body: Body, receive: Receive) -> Receive:

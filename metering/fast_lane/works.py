@@ -134,7 +134,7 @@ def _each_once(
     One whose key another transaction keeps is left to the other door, which waits for it.
     """
     answers: dict[int, Rendered | None] = {}
-    with tenancy.transaction_for(organization_id):
+    with tenancy.recording_for(organization_id):
         keyed = {place: each.once for place, each in enumerate(asked) if each.once is not None}
         if keyed:
             answers |= _known_answers(organization_id, keyed)

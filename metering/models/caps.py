@@ -5,7 +5,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from accounts.models import AmountField, Asset, Customer, Organization, TenantModel, guards
-from metering.spend_caps import Window
+from metering.spend_caps import Window, cap_name
 from pricing.models import Meter
 
 
@@ -84,7 +84,7 @@ class SpendCap(TenantModel):
         triggers = guards.never_deleted("spend cap")
 
     def __str__(self) -> str:
-        return self.name or f"{self.limit:f} a {self.window}"
+        return cap_name(self.name, limit=self.limit, window=self.window)
 
 
 class CapCounter(models.Model):

@@ -36,9 +36,7 @@ def port(request: pytest.FixtureRequest, shop: VideoWorld, tmp_path: Path) -> It
         number: int = free.getsockname()[1]
     server = ("granian", "--interface", interface, f"billing_site.{interface}:application")
     log = tmp_path / "web.log"
-    # As `programs.web` runs it: a worker that will not leave is not waited for.
-    options = ("--no-ws", "--workers-kill-timeout", "5")
-    with running(*server, *options, "--host", "127.0.0.1", "--port", str(number), log=log):
+    with running(*server, "--no-ws", "--host", "127.0.0.1", "--port", str(number), log=log):
         deadline = time.monotonic() + 30
         while socket.socket().connect_ex(("127.0.0.1", number)):
             assert time.monotonic() < deadline, log.read_text()

@@ -344,7 +344,7 @@ class TestPolling:
             video.record(video.event(), video.event(), at=NOW - days * HOUR)
         with CaptureQueriesContext(connection) as many:
             self.poll(watcher, video)
-        assert len(work(many)) == len(work(few)) <= 22
+        assert len(work(many)) == len(work(few)) <= 21
 
 
 def work(queries: CaptureQueriesContext) -> list[str]:

@@ -21,7 +21,7 @@ from tests.races.crowds import crowd_of
 from tests.worlds import VIDEO_PRICE, VideoWorld, open_video_world
 
 LATER = NOW + 31 * DAY
-INVOICES = int(os.environ.get("INVOICES_AT_ONCE", "100"))
+INVOICES = int(os.environ.get("INVOICES_AT_ONCE", "200"))
 """How many are built at once; a thousand take some minutes."""
 
 

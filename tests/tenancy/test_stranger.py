@@ -72,15 +72,6 @@ BODIES: dict[str, dict[str, Any]] = {
     "grants": {"asset": "USD", "amount": "1"},
     "alerts": {"asset": "USD", "threshold": "1"},
     "subscriptions": {"customer": OWN_CUSTOMER, "plan": SHARED_PLAN},
-    "subscription-seats": {"seats": 7},
-    "void-invoice": {"reissue": True},
-    "invoice-items": {
-        "customer": OWN_CUSTOMER,
-        "asset": "USD",
-        "amount": "1",
-        "description": "stolen",
-    },
-    "credit-notes": {"invoice": "0190a0f0-0000-7000-8000-000000000000", "amount": "1"},
     "overrides": {"plan": SHARED_PLAN, "prices": [price()]},
     "meters": meter(code="stolen"),
     "plans": {"code": "stolen", "name": "stolen", "is_default": True},
@@ -127,9 +118,16 @@ def _signed_in(person: Any) -> Client:
     return client
 
 
-def requests(address: Address, client: Client, ids: list[str]) -> Iterator[Any]:
-    """Ask for an address in every way: to read, and to write in JSON or as a form does."""
+def reads(address: Address, client: Client) -> Iterator[Any]:
+    """Ask for what an address shows, as it is and as lists are searched."""
     yield client.get(address.path)
+    if not address.is_api:
+        # All but the last letter finds it too, and is not mistaken for it when the page repeats it.
+        yield client.get(address.path, {"q": MARK[:-1], "_facets": "True"})
+
+
+def writes(address: Address, client: Client, ids: list[str]) -> Iterator[Any]:
+    """Write to an address in JSON or as a form does."""
     if address.is_api:
         body = json.dumps(BODIES.get(address.name, {}))
         for method in ("post", "patch", "put", "delete"):
@@ -140,8 +138,6 @@ def requests(address: Address, client: Client, ids: list[str]) -> Iterator[Any]:
         "_selected_action": ids, "_save": "Save", "new_password1": "stolen", "email": "a@b.example",
     }  # fmt: skip
     yield client.post(address.path, form)
-    # All but the last letter finds it too, and is not mistaken for it when the page repeats it.
-    yield client.get(address.path, {"q": MARK[:-1], "_facets": "True"})
 
 
 def ids_of(ours: Neighbour) -> list[str]:
@@ -163,14 +159,26 @@ def said(response: Any, address: Address, words: Iterable[str]) -> list[str]:
 
 
 def walk(ours: Neighbour, browser: Browser, *, under: str = "/") -> None:
-    """Open every door under an address, and check that nothing comes out of it."""
+    """Open every door under an address, and check that nothing comes out of it.
+
+    All that can be read is read before anything is written.
+    """
     ids = ids_of(ours)
-    for address in [each for each in all_addresses(ours) if each.path.startswith(under)]:
-        for response in requests(address, browser(), ids):
-            where = f"{response.request['REQUEST_METHOD']} {address.path}"
-            assert response.status_code < 500, where
-            assert said(response, address, [*OUR_WORDS, ours.secret, *ids]) == [], where
-            assert not address.is_private or response.status_code in KEPT_OUT, where
+    doors = [each for each in all_addresses(ours) if each.path.startswith(under)]
+    for address in doors:
+        for response in reads(address, browser()):
+            check(response, address, ours, ids)
+    for address in doors:
+        for response in writes(address, browser(), ids):
+            check(response, address, ours, ids)
+
+
+def check(response: Any, address: Address, ours: Neighbour, ids: list[str]) -> None:
+    """Fail unless an answer tells a stranger nothing."""
+    where = f"{response.request['REQUEST_METHOD']} {address.path}"
+    assert response.status_code < 500, where
+    assert said(response, address, [*OUR_WORDS, ours.secret, *ids]) == [], where
+    assert not address.is_private or response.status_code in KEPT_OUT, where
 
 
 @pytest.mark.parametrize("stranger", [anonymous, with_a_key, as_owner, as_customer])
@@ -189,7 +197,7 @@ def test_a_forgotten_filter_is_found(
     with monkeypatch.context() as patch:
         patch.setattr(TenantQuerySet, "for_organization", lambda rows, organization: rows.all())
         with pytest.raises(AssertionError, match="GET /api/v1/"):
-            walk(ours, with_a_key(theirs), under="/api/v1/customers/")
+            walk(ours, with_a_key(theirs), under="/api/")
     with monkeypatch.context() as patch:
         patch.setattr(TenantScope, "get_queryset", ModelAdmin.get_queryset)
         with pytest.raises(AssertionError, match="GET /admin/"):
